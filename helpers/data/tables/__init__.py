@@ -1,0 +1,51 @@
+"""Tables of facts that ship with the course, as lists of rows; sources stand in each row."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from pathlib import Path
+from typing import Any
+
+
+def table_names() -> list[str]:
+    """Return the names that ``table`` takes."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.csv"))
+
+
+def _value(text: str) -> int | float | bool | str | None:
+    """Return a cell as a number, a truth value or text; an empty cell as None."""
+    text = text.strip()
+    if not text:
+        return None
+    if text in ("True", "False"):
+        return text == "True"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def table(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a table, numbers as numbers and empty cells as None.
+
+    "milestones": models 2012 to 2026 with year, organisation, domain, parameters (count), training_flop (FLOP in all),
+    training_tokens (tokens, or images where the provenance says so), flop_basis ("published" by the makers, "counted" as
+    6 · parameters · tokens from published figures, "estimate" by others, None without a figure), estimate (True where a
+    figure shown is an estimate or second-hand), reference_key (references.bib) and provenance in words.
+
+    Arguments:
+        name: one of ``table_names()``.
+
+    Raises:
+        ValueError: unknown name (near matches are offered).
+    """
+    known = table_names()
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
+        offer = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f"no table is called {name!r}: {offer}")
+    with (Path(__file__).parent / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return [{key: _value(cell) for key, cell in row.items()} for row in csv.DictReader(file)]

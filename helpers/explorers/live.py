@@ -1,0 +1,171 @@
+"""Training in JupyterLab beside an explorer: Run returns at once, Stop stops, and other cells still run."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .base import numbers, pack_uint8
+
+SLICE_SECONDS = 0.04  # training between two turns of the kernel's event loop
+
+
+class Live:
+    """A panel with learning rate, epochs, Run, Stop and progress for `SweepReplay`; on a page only the replay is left.
+
+    Args:
+        make_model: function without arguments that returns a fresh model.
+        dataset: data set with `train` and `validation`.
+        lr: learning rate at first; lrs: lowest and highest of the slider.
+        epochs: passes over the training set at first; max_epochs: the most that can be chosen.
+        batch_size: examples a step; None takes the full training set.
+        optimiser: name that `training.steps` knows.
+        seed: seed of the order of the examples.
+    """
+
+    def __init__(
+        self,
+        make_model: Callable[[], Any],
+        dataset: Any,
+        *,
+        lr: float = 0.1,
+        lrs: tuple[float, float] = (1e-4, 10.0),
+        epochs: int = 20,
+        max_epochs: int = 200,
+        batch_size: int | None = 64,
+        optimiser: str = "sgd",
+        seed: int = 0,
+    ) -> None:
+        if not 0 < lrs[0] < lrs[1]:
+            raise ValueError(f"lrs= takes a lowest and a higher rate above 0, found {lrs}.")
+        self.make_model, self.dataset = make_model, dataset
+        self.lr, self.lrs, self.epochs, self.max_epochs = lr, lrs, epochs, max_epochs
+        self.batch_size, self.optimiser, self.seed = batch_size, optimiser, seed
+        self.view = "none"
+        self.model: Any = None
+        self.result: dict[str, Any] = {}
+        self.publish: Callable[[dict[str, Any]], None] = lambda result: None
+        self._task: asyncio.Task | None = None
+        self._controls: dict[str, Any] = {}
+
+    def attach(self, explorer: Any, drawing: Any) -> Any:
+        """Put the panel above a drawing; its trait `live` receives the run, its trait `choice` sets the rate.
+
+        Raises:
+            ImportError: ipywidgets is not installed.
+        """
+        try:
+            import ipywidgets as widgets
+        except ImportError as error:
+            raise ImportError("Live training needs ipywidgets; install it with: pip install -e '.[book]'") from error
+        self.view = explorer.state.get("view", "none")
+        low, high = (math.log10(rate) for rate in self.lrs)
+        wide = {"description_width": "90px"}
+        rate = widgets.FloatLogSlider(
+            value=self.lr, min=low, max=high, step=0.05, description="learning rate", style=wide, readout_format=".2g"
+        )
+        epochs = widgets.IntSlider(value=self.epochs, min=1, max=self.max_epochs, description="epochs", style=wide)
+        run = widgets.Button(description="Run", icon="play", button_style="primary", tooltip="Train with these settings")
+        stop = widgets.Button(description="Stop", icon="stop", disabled=True, tooltip="Stop after this step")
+        progress = widgets.FloatProgress(value=0.0, min=0.0, max=1.0, description="progress", style=wide)
+        self._controls = {"rate": rate, "epochs": epochs, "run": run, "stop": stop, "progress": progress}
+
+        def publish(result: dict[str, Any]) -> None:
+            drawing.live = dict(result)
+            progress.value = result["progress"]
+            run.disabled, stop.disabled = result["running"], not result["running"]
+
+        def follow(change: dict[str, Any]) -> None:
+            chosen = change["new"].get("lr")
+            if chosen and self.lrs[0] <= chosen <= self.lrs[1] and not self.running:
+                rate.value = chosen
+
+        self.publish = publish
+        drawing.observe(follow, names="choice")
+        run.on_click(lambda _: self.start(lr=rate.value, epochs=epochs.value))
+        stop.on_click(lambda _: self.stop())
+        panel = widgets.VBox([widgets.HBox([rate, epochs]), widgets.HBox([run, stop, progress])])
+        return widgets.VBox([panel, drawing])
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self._task is not None and not self._task.done()
+
+    def start(self, *, lr: float | None = None, epochs: int | None = None) -> None:
+        """Begin a run on the running event loop and return at once; a run under way is stopped first."""
+        self.stop()
+        self._task = asyncio.get_event_loop().create_task(self.train(lr or self.lr, epochs or self.epochs))
+
+    def stop(self) -> None:
+        """Stop the run under way; the model keeps what it has learned so far."""
+        if self.running:
+            self._task.cancel()
+
+    async def train(self, lr: float, epochs: int) -> None:
+        """One run in slices; the result so far is published at every slice.
+
+        Args:
+            lr: learning rate; epochs: passes over the training set.
+        """
+        from helpers import training
+
+        batch = self.batch_size or len(self.dataset.train)
+        per_epoch = math.ceil(len(self.dataset.train) / batch)
+        self.model = self.make_model()
+        result = {"lr": lr, "epochs": epochs, "train": [], "validation": [], "accuracy": [], "progress": 0.0}
+        self.result = result | {"running": True, "note": f"live run: learning rate {lr:.3g}"}
+        self._record(0, per_epoch * epochs)
+        options = {"lr": lr, "epochs": epochs, "batch_size": batch, "optimiser": self.optimiser, "seed": self.seed}
+        try:
+            began = time.perf_counter()
+            for step in training.steps(self.model, self.dataset.train, **options):
+                if not math.isfinite(float(step.loss)):
+                    self._end(f"live run: diverged at step {step.number}, learning rate {lr:.3g}")
+                    return
+                if step.number % per_epoch == 0:
+                    self._record(step.number, per_epoch * epochs)
+                if time.perf_counter() - began > SLICE_SECONDS:
+                    self.publish(self.result)
+                    await asyncio.sleep(0.01)
+                    began = time.perf_counter()
+            self._end(f"live run: learning rate {lr:.3g}, {epochs} epochs, training loss {self.result['train'][-1]:.4g}")
+        except asyncio.CancelledError:
+            self._end(f"live run: stopped after {len(self.result['train']) - 1} epochs, learning rate {lr:.3g}")
+        except Exception as error:  # the panel must come back whatever the model does
+            self._end(f"live run: {type(error).__name__}: {error}")
+
+    def _end(self, note: str) -> None:
+        self.result |= {"running": False, "note": note}
+        self.publish(self.result)
+
+    def _record(self, number: int, total: int) -> None:
+        """Add the losses of now; pictures or the fitted line too, where the explorer shows them."""
+        train, _ = self._measure(self.dataset.train)
+        validation, accuracy = self._measure(self.dataset.validation)
+        self.result["train"].append(numbers(train, 5))
+        self.result["validation"].append(numbers(validation, 5))
+        if accuracy is not None:
+            self.result["accuracy"].append(numbers(accuracy, 5))
+        self.result["progress"] = number / total
+        values = [parameter.detach().cpu().double().numpy() for parameter in self.model.parameters()]
+        if self.view == "weights":
+            from .sweep import picture
+
+            self.result["pictures"] = pack_uint8(picture(values[0])[1])
+        if self.view == "line":
+            line = [float(value.ravel()[0]) for value in values[:2]]
+            self.result["line"] = (line + [0.0])[:2] if all(map(math.isfinite, line)) else None
+
+    def _measure(self, split: Any) -> tuple[float, float | None]:
+        import torch
+
+        with torch.no_grad():
+            output = self.model(split.x)
+            if split.y.is_floating_point():
+                return float(torch.nn.functional.mse_loss(output, split.y.reshape(output.shape))), None
+            loss = torch.nn.functional.cross_entropy(output, split.y)
+            return float(loss), float((output.argmax(1) == split.y).double().mean())

@@ -1,0 +1,86 @@
+"""Convolutional network for images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from helpers import device
+from helpers.models._count import Counted, checked_size
+
+
+class CNN(Counted, nn.Module):
+    """Convolutional network: stages of 3×3 convolution, ReLU and 2×2 max-pooling, then a dense head.
+
+    Derived in: book/algorithms/convolution.
+
+    Arguments:
+        in_channels: channels of the image (1 grey, 3 colour).
+        channels: channels after each stage, for example [32, 64, 128].
+        num_outputs: number of outputs (logits of the classes; 1 for a binary task).
+        image_size: height and width of the images in pixels.
+        hidden: width of the dense layer before the output; None leaves it out.
+        padding: "same" keeps the size in a convolution, "valid" loses a pixel on each side.
+        global_pool: average over all positions before the dense head, so that it needs few parameters.
+        batch_norm: normalise after each convolution over the batch.
+        dropout: probability of dropping a value before each dense layer, in [0, 1).
+        seed: start of the random initial weights.
+
+    Raises:
+        ValueError: a size below 1, images too small for the stages, an unknown padding, a dropout outside [0, 1),
+            or at the call images of another shape.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: Sequence[int],
+        num_outputs: int,
+        *,
+        image_size: int,
+        hidden: int | None = 128,
+        padding: str = "same",
+        global_pool: bool = False,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if isinstance(channels, (int, str)) or len(channels) == 0:
+            raise ValueError(f"channels must be a list such as [32, 64], got {channels!r}")
+        if padding not in ("same", "valid"):
+            raise ValueError(f"unknown padding {padding!r}: use 'same' or 'valid'")
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"dropout is the probability of dropping a value and lies in [0, 1), got {dropout!r}")
+        self.image_shape = (checked_size("in_channels", in_channels), *[checked_size("image_size", image_size)] * 2)
+        widths = [in_channels, *[checked_size("a number in channels", width) for width in channels]]
+        size = image_size
+        stages: list[nn.Module] = []
+        with device.seeded(seed):
+            for before, after in zip(widths[:-1], widths[1:], strict=True):
+                size = (size if padding == "same" else size - 2) // 2
+                if size < 1:
+                    raise ValueError(
+                        f"images of {image_size}×{image_size} pixels are too small for {len(channels)} stages: "
+                        "use fewer channels in the list or larger images"
+                    )
+                stages.append(nn.Conv2d(before, after, 3, padding=1 if padding == "same" else 0))
+                stages += [nn.BatchNorm2d(after)] if batch_norm else []
+                stages += [nn.ReLU(), nn.MaxPool2d(2)]
+            stages += [nn.AdaptiveAvgPool2d(1)] if global_pool else []
+            num_features = widths[-1] * (1 if global_pool else size * size)
+            head: list[nn.Module] = [nn.Flatten()]
+            drop = [nn.Dropout(dropout)] if dropout else []
+            if hidden is not None:
+                head += [*drop, nn.Linear(num_features, checked_size("hidden", hidden)), nn.ReLU()]
+            head += [*drop, nn.Linear(hidden or num_features, checked_size("num_outputs", num_outputs))]
+        self.stages = nn.Sequential(*stages)
+        self.head = nn.Sequential(*head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [examples, num_outputs] for images ``x`` [examples, in_channels, image_size, image_size]."""
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
+            wanted = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"CNN expects images [examples, {wanted}], got {list(x.shape)}")
+        return self.head(self.stages(x))

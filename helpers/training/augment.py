@@ -1,0 +1,94 @@
+"""Augmentation of image batches on their device: mirror, rotate, scale.
+
+Each function takes images x [n, channels, height, width] and a CPU generator, and treats every image of the batch
+differently; the same generator state gives the same images on every device.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def flip(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror each image left to right with probability 1/2."""
+    _check(x)
+    mirrored = _uniform(len(x), 0.0, 1.0, generator, x) < 0.5
+    return torch.where(mirrored[:, None, None, None], x.flip(-1), x)
+
+
+def rotate(x: Tensor, generator: torch.Generator, degrees: float = 15.0) -> Tensor:
+    """Turn each image by an angle drawn from ±``degrees``; beyond the edge the border is continued."""
+    _check(x)
+    angle = _uniform(len(x), -degrees, degrees, generator, x)
+    return warp(x, angle, torch.ones_like(angle))
+
+
+def scale(x: Tensor, generator: torch.Generator, low: float = 0.9, high: float = 1.1) -> Tensor:
+    """Magnify each image by a factor drawn from [low, high]; beyond the edge the border is continued.
+
+    Raises:
+        ValueError: not 0 < low ≤ high.
+    """
+    _check(x)
+    if not 0 < low <= high:
+        raise ValueError(f"scale needs 0 < low ≤ high, got low={low!r}, high={high!r}")
+    factor = _uniform(len(x), low, high, generator, x)
+    return warp(x, torch.zeros_like(factor), factor)
+
+
+def warp(x: Tensor, degrees: Tensor, factor: Tensor) -> Tensor:
+    """Turn image i about its centre by ``degrees[i]`` (counter-clockwise) and magnify it by ``factor[i]``.
+
+    Raises:
+        ValueError: x is no batch of images.
+    """
+    _check(x)
+    height, width = x.shape[-2:]
+    cos = torch.cos(degrees * (math.pi / 180)) / factor
+    sin = torch.sin(degrees * (math.pi / 180)) / factor
+    zero = torch.zeros_like(cos)
+    # rows of the map from output to input coordinates, both in [−1, 1]; the ratios undo the different units of the axes
+    rows = torch.stack([cos, -sin * height / width, zero, sin * width / height, cos, zero], dim=-1)
+    grid = F.affine_grid(rows.view(-1, 2, 3), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Mirror, rotate and scale in one go, for ``fit(..., augment=Augmentation())``.
+
+    Arguments:
+        flip: mirror half of the images.
+        degrees: largest angle in either direction.
+        scale: smallest and largest factor.
+    """
+
+    flip: bool = True
+    degrees: float = 15.0
+    scale: tuple[float, float] = (0.9, 1.1)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale needs 0 < low ≤ high, got {self.scale!r}")
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Augmented images in the shape of ``x`` [n, channels, height, width]."""
+        _check(x)
+        if self.flip:
+            x = flip(x, generator)
+        angle = _uniform(len(x), -self.degrees, self.degrees, generator, x)
+        return warp(x, angle, _uniform(len(x), *self.scale, generator, x))
+
+
+def _uniform(num: int, low: float, high: float, generator: torch.Generator, like: Tensor) -> Tensor:
+    return (low + (high - low) * torch.rand(num, generator=generator)).to(like.device, like.dtype)
+
+
+def _check(x: Tensor) -> None:
+    if x.ndim != 4:
+        raise ValueError(f"augmentation needs images [n, channels, height, width], got {list(x.shape)}")

@@ -1,0 +1,184 @@
+"""Optimisers: plain versions to read, equal to torch's step by step, and ``make`` for torch's fused ones.
+
+The plain versions update tensors ``parameters`` from their ``.grad`` and show each formula in one line a quantity.
+Derived in: book/algorithms/optimisers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+class Optimiser:
+    """What the plain optimisers share: the parameters, the learning rate and a count of the steps taken."""
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+        self.parameters = list(parameters)
+        self.lr = checked_rate(lr)
+        self.num_steps = 0
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of the last step."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update each parameter that has a gradient."""
+        self.num_steps += 1
+        for number, parameter in enumerate(self.parameters):
+            if parameter.grad is not None:
+                self.update(number, parameter, parameter.grad)
+
+    def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        """Change ``parameter``, the one with this ``number``, in place, given its ``gradient`` of the same shape."""
+        raise NotImplementedError
+
+    def memory(self) -> list[Tensor]:
+        """One tensor of zeros for each parameter."""
+        return [torch.zeros_like(parameter) for parameter in self.parameters]
+
+
+class SGD(Optimiser):
+    """Gradient descent, θ ← θ − η g. Source: cauchy1847, robbins1951."""
+
+    def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        parameter -= self.lr * gradient
+
+
+class Momentum(Optimiser):
+    """Heavy ball, v ← μ v + g, θ ← θ − η v; Nesterov's form steps along g + μ v. Source: polyak1964, nesterov1983."""
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.9, *, nesterov: bool = False
+    ) -> None:
+        super().__init__(parameters, lr)
+        self.momentum, self.nesterov = momentum, nesterov
+        self.velocity = self.memory()
+
+    def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        velocity = self.velocity[number]
+        velocity.mul_(self.momentum).add_(gradient)
+        parameter -= self.lr * (gradient + self.momentum * velocity if self.nesterov else velocity)
+
+
+class RMSprop(Optimiser):
+    """Steps divided by a running root mean square of the gradient, v ← α v + (1 − α) g², θ ← θ − η g / (√v + ε).
+
+    The slide has α = 0.9; torch's default, taken here, is 0.99. Source: tieleman2012.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float, alpha: float = 0.99, eps: float = 1e-8) -> None:
+        super().__init__(parameters, lr)
+        self.alpha, self.eps = alpha, eps
+        self.square = self.memory()
+
+    def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        square = self.square[number]
+        square.mul_(self.alpha).add_((1 - self.alpha) * gradient**2)
+        parameter -= self.lr * gradient / (square.sqrt() + self.eps)
+
+
+class Adam(Optimiser):
+    """Adam: running means m of g and v of g², both corrected for their start at zero. Source: kingma2015.
+
+    θ ← θ − η m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ).
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    ) -> None:
+        super().__init__(parameters, lr)
+        self.betas, self.eps = betas, eps
+        self.mean, self.square = self.memory(), self.memory()
+
+    def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        beta1, beta2 = self.betas
+        mean, square = self.mean[number], self.square[number]
+        mean.mul_(beta1).add_((1 - beta1) * gradient)
+        square.mul_(beta2).add_((1 - beta2) * gradient**2)
+        mean_hat = mean / (1 - beta1**self.num_steps)
+        square_hat = square / (1 - beta2**self.num_steps)
+        parameter -= self.lr * mean_hat / (square_hat.sqrt() + self.eps)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: θ ← (1 − η λ) θ before the Adam step. Source: loshchilov2019.
+
+    Adding λθ to the gradient instead (as Adam's weight_decay in torch does) is another method: the decay would be
+    divided by √v̂ as well.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps)
+        self.weight_decay = weight_decay
+
+    def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        parameter *= 1 - self.lr * self.weight_decay
+        super().update(number, parameter, gradient)
+
+
+NAMES = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
+
+
+def make(
+    name: str, parameters: Iterable[nn.Parameter], lr: float, *, weight_decay: float = 0.0, momentum: float = 0.9
+) -> torch.optim.Optimizer:
+    """Torch's optimiser of this name, fused into one kernel where torch has one.
+
+    Arguments:
+        name: "sgd" (plain), "momentum", "nesterov", "rmsprop", "adam" or "adamw".
+        parameters: parameters or parameter groups.
+        lr: learning rate, above 0.
+        weight_decay: decoupled for "adamw", added to the gradient for the others.
+        momentum: μ of "momentum" and "nesterov"; the others do not use it.
+
+    Raises:
+        ValueError: unknown name, or a number out of range.
+    """
+    checked_rate(lr)
+    if name not in NAMES:
+        raise ValueError(f"unknown optimiser {name!r}: use one of {', '.join(NAMES)}")
+    if not weight_decay >= 0:
+        raise ValueError(f"weight_decay must be at least 0, got {weight_decay!r}")
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
+    if name in ("adam", "adamw"):
+        kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
+        return kind(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+    if name == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=lr, weight_decay=weight_decay)
+    return torch.optim.SGD(
+        parameters,
+        lr=lr,
+        momentum=0.0 if name == "sgd" else momentum,
+        nesterov=name == "nesterov",
+        weight_decay=weight_decay,
+        fused=True,
+    )
+
+
+def checked_rate(lr: float) -> float:
+    """``lr`` as a float.
+
+    Raises:
+        ValueError: it is no finite number above 0.
+    """
+    try:
+        rate = float(lr)
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not (rate > 0 and math.isfinite(rate)):
+        raise ValueError(f"the learning rate lr must be a finite number above 0, got {lr!r}")
+    return rate

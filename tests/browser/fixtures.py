@@ -1,0 +1,94 @@
+"""Explorers on small made-up data, and one plain page that mounts them as the book does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from helpers.explorers import Explorer, LinearDescent, SweepReplay, Threshold, source
+from helpers.explorers.training_cost import TrainingCost
+
+HOST = Path(__file__).parents[2] / "tools" / "explorer_host.js"
+
+
+def line() -> SimpleNamespace:
+    """Points around y = 2x."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 10, 60)
+    return SimpleNamespace(train=SimpleNamespace(x=x, y=2 * x + rng.normal(0, 1, 60)))
+
+
+def line_sweep(num_rates: int = 24, epochs: int = 30) -> tuple[SimpleNamespace, float]:
+    """Full-batch descent on a line at several rates, some beyond the edge; and the edge 2/curvature."""
+    data = line().train
+    lrs = np.geomspace(1e-4, 0.1, num_rates)
+    curvature = 2 * (data.x**2).mean()
+    weight, train, weights = np.full(num_rates, -1.0), [], []
+    for _ in range(epochs + 1):
+        weights.append(weight.copy())
+        loss = ((weight[:, None] * data.x - data.y) ** 2).mean(1)
+        train.append(np.where(loss < 1e12, loss, np.inf))
+        weight = weight - lrs * (2 * (weight[:, None] * data.x - data.y) * data.x).mean(1)
+    loss = np.array(train).T
+    parameters = {"weight": np.array(weights).T[:, :, None, None]}
+    return SimpleNamespace(
+        lrs=lrs, seeds=(0,), train_loss=loss, validation_loss=loss * 1.15, validation_accuracy=None,
+        parameters=parameters, seconds=0.4, stacked=True,
+    ), 2 / curvature  # fmt: skip
+
+
+def weights_sweep(num_rates: int = 8, epochs: int = 12, side: int = 28) -> SimpleNamespace:
+    """Invented weights of ten classes that sharpen with the epochs; the highest rate has diverged."""
+    rng = np.random.default_rng(1)
+    grid = np.linspace(-1, 1, side)
+    shapes = [np.sin((k + 2) * grid[:, None] + k) * np.cos((k % 4 + 1) * 2 * grid[None, :]) for k in range(10)]
+    shapes = np.array(shapes).reshape(10, -1)
+    lrs = np.geomspace(1e-3, 10, num_rates)
+    progress = 1 - np.exp(-lrs[:, None] * np.arange(epochs + 1) * 2)
+    noise = rng.normal(0, 0.4, (10, side * side))
+    matrix = progress[..., None, None] * shapes + (1 - progress[..., None, None]) * noise
+    loss = 2.3 * (1 - 0.85 * progress)
+    matrix[-1, 2:], loss[-1, 2:] = np.nan, np.nan
+    accuracy = np.where(np.isfinite(loss), 0.1 + 0.85 * progress, 0.1)
+    return SimpleNamespace(
+        lrs=lrs, seeds=(0,), train_loss=loss, validation_loss=loss * 1.1, validation_accuracy=accuracy,
+        parameters={"weight": matrix}, seconds=3.1, stacked=True,
+    )  # fmt: skip
+
+
+def explorers() -> list[Explorer]:
+    """One of each kind."""
+    sweep, edge = line_sweep()
+    data = line()
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 2, 800)
+    scores = 1 / (1 + np.exp(-rng.normal(2.2 * labels - 1.1, 1.1)))
+    mark = {"edge": edge, "edge_label": "2 / curvature"}
+    return [
+        SweepReplay(sweep, view="line", dataset=data, hint="Raise the learning rate.", id="line", **mark),
+        SweepReplay(sweep, view="map", id="map", **mark),
+        SweepReplay(weights_sweep(), view="weights", id="weights", epoch=5, lr=0.3),
+        LinearDescent(data.train.x, data.train.y, start=-1.0, id="descent-one"),
+        LinearDescent(data.train.x - 3, data.train.y, start=(-1.0, 14.0), id="descent-two"),
+        Threshold(scores, labels, costs=(1.0, 8.0), classes=("good", "scratched"), id="threshold"),
+        TrainingCost(1e15, 2.5, "Invented device, for the test.", id="cost"),
+    ]
+
+
+def page(shown: list[Explorer], path: Path, theme: str = "light") -> Path:
+    """Write a page with the explorers, mounted by the script of the book."""
+    modules = json.dumps({one.module: source(one.module) for one in shown}).replace("</", "<\\/")
+    divs = "\n".join(f"<h2>{one.id}</h2>\n{one.html()}" for one in shown)
+    path.write_text(
+        f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>Explorers</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
+        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:760px;margin:20px auto;padding:0 12px;color:#222;"
+        "background:#fff}html[data-theme=dark] body{color:#eee;background:#111}</style></head><body><main>"
+        f"<h1>Explorers</h1>{divs}</main><script>globalThis.COURSE_EXPLORERS={modules};</script>"
+        f"<script>{HOST.read_text('utf8')}</script></body></html>",
+        "utf8",
+    )
+    return path

@@ -1,0 +1,92 @@
+"""The explorers of size and capital: their formulas are those of helpers.economics, also in JavaScript."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+
+import pytest
+
+from helpers import economics as e
+from helpers.explorers.planner import VIEWS, CapitalPlanner
+from helpers.explorers.size import SizeCounter, rented_accelerators
+from helpers.explorers.sources import source
+
+
+def flat(value):
+    if isinstance(value, dict):
+        return [item for key in sorted(value) for item in flat(value[key])]
+    if isinstance(value, (list, tuple)):
+        return [item for part in value for item in flat(part)]
+    return [float(value)]
+
+
+@pytest.mark.parametrize("explorer", [SizeCounter, CapitalPlanner])
+def test_page_computes_what_python_computes(explorer, tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed; the browser tests compare the same cases in Chromium")
+    (tmp_path / "module.mjs").write_text(source(explorer.module), encoding="utf-8")
+    (tmp_path / "cases.json").write_text(json.dumps(explorer.cases()), encoding="utf-8")
+    (tmp_path / "main.mjs").write_text(
+        "import fs from 'node:fs'; import { compute } from './module.mjs';\n"
+        "const cases = JSON.parse(fs.readFileSync(new URL('./cases.json', import.meta.url)));\n"
+        "console.log(JSON.stringify(cases.map(compute)));\n", encoding="utf-8")
+    done = subprocess.run([node, str(tmp_path / "main.mjs")], capture_output=True, text=True, check=True)
+    for case, found in zip(explorer.cases(), json.loads(done.stdout), strict=True):
+        expected = explorer.compute(**case)
+        assert set(found) == set(expected)
+        assert flat(found) == pytest.approx(flat(expected), rel=1e-9, abs=1e-6)
+
+
+def test_planner_agrees_with_the_plans():
+    device = next(row for row in rented_accelerators() if row["name"] == "h100")
+    values = {slider["name"]: slider["value"] for slider in CapitalPlanner("training").state["sliders"]}
+    found = CapitalPlanner.compute("training", memory_share=0.8, **device, **values)
+    plan = e.plan_training(values["parameters"], values["tokens"], num_devices=values["devices"])
+    assert (found["days"], found["cost_low"], found["cost_high"]) == pytest.approx(
+        (plan.days, plan.cost_low, plan.cost_high))
+    assert found["min_devices"] == plan.min_devices and found["energy_kwh"] == pytest.approx(plan.energy_kwh)
+
+    values = {slider["name"]: slider["value"] for slider in CapitalPlanner("serving").state["sliders"]}
+    found = CapitalPlanner.compute("serving", memory_share=0.8, **device, **values)
+    plan = e.plan_serving(values["parameters"], kv_bytes_per_token=values["kv_bytes_per_token"],
+                          num_devices=values["devices"], batch=values["batch"])
+    assert (found["cost_output"], found["gross_margin"], found["stream_rate"]) == pytest.approx(
+        (plan.cost_output, plan.gross_margin, plan.tokens_per_second_per_stream))
+    assert found["fits"] == plan.fits
+
+
+def test_size_reaches_from_a_laptop_to_a_trillion():
+    case = SizeCounter.cases()[0]
+    small = SizeCounter.compute(**{**case, "depth": 1, "width": 64, "vocabulary": 256, "experts": 1})
+    large = SizeCounter.compute(**{**case, "depth": 126, "width": 16384, "experts": 8, "top_k": 2})
+    assert small["parameters"] < 1e5 and large["parameters"] > 1e12
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_states_are_small_and_every_slider_starts_inside_its_range(view):
+    planner = CapitalPlanner(view)
+    assert len(planner.html()) < 20_000
+    for slider in planner.state["sliders"]:
+        values = slider.get("values") or [slider["min"], slider["max"]]
+        assert min(values) <= slider["value"] <= max(values), slider["name"]
+        assert math.isfinite(slider["value"])
+
+
+def test_start_values_and_bad_input():
+    assert SizeCounter({"depth": 2}).state["start"]["depth"] == 2
+    first = CapitalPlanner("serving", {"batch": 7}).state["sliders"]
+    assert next(slider for slider in first if slider["name"] == "batch")["value"] == 7
+    rents = {s["name"]: s["value"] for s in CapitalPlanner("training", {"accelerator": "b200"}).state["sliders"]}
+    assert rents["price_per_hour"] == e.price("b200_hour_median").value
+    with pytest.raises(ValueError, match="view 'train' is unknown; did you mean training"):
+        CapitalPlanner("train")
+    with pytest.raises(ValueError, match="start value 'deep' is unknown; did you mean depth"):
+        SizeCounter({"deep": 3})
+    with pytest.raises(ValueError, match="start value 'batchs' is unknown; did you mean batch"):
+        CapitalPlanner("serving", {"batchs": 3})
+    with pytest.raises(ValueError, match="accelerator 'v100' is unknown"):
+        CapitalPlanner("training", {"accelerator": "v100"})

@@ -1,0 +1,196 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import records
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    (tmp_path / "book").mkdir()
+    monkeypatch.setenv("HELPERS_BOOK", str(tmp_path))
+    monkeypatch.delenv("HELPERS_RECORDS", raising=False)
+    return tmp_path / "book"
+
+
+def payload(**changes):
+    base = {"configuration": {"model": "MLP", "hidden": [128]}, "seed": 0, "device": "a processor",
+            "precision": "float32", "seconds": 1.5, "flops": 2e9, "curves": {"train_loss": [2.3, 0.5]},
+            "results": {"accuracy": 0.9}}
+    return {**base, **changes}
+
+
+def test_what_is_saved_comes_back_with_its_provenance(book):
+    path = records.save("glyphs-mlp", payload())
+    assert path == book / "mine" / "glyphs-mlp.json"
+    record = records.load("glyphs-mlp")
+    assert {key: record[key] for key in payload()} == payload()
+    assert record["name"] == "glyphs-mlp"
+    assert record["source_sha256"] == records.source_sha256() and len(record["source_sha256"]) == 64
+    assert record["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert "torch" in record["versions"]
+    assert record["date"].endswith("+00:00")
+    assert records.names() == ["glyphs-mlp"]
+    assert [p.name for p in path.parent.iterdir()] == ["glyphs-mlp.json"]
+
+
+def test_recorded_comes_before_mine_unless_asked(book, monkeypatch):
+    records.save("run", payload(results={"from": "mine"}))
+    records.save("run", payload(results={"from": "recorded"}), mine=False)
+    assert records.load("run")["results"] == {"from": "recorded"}
+    monkeypatch.setenv("HELPERS_RECORDS", "mine")
+    assert records.load("run")["results"] == {"from": "mine"}
+    monkeypatch.setenv("HELPERS_RECORDS", "yours")
+    with pytest.raises(ValueError, match="'recorded' or 'mine', found 'yours'"):
+        records.load("run")
+
+
+def test_nothing_is_overwritten_in_silence(book):
+    path = records.save("run", payload())
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="mine/run.json exists already: .*replace=True"):
+        records.save("run", payload(seed=1))
+    assert path.read_bytes() == before
+    records.save("run", payload(seed=1), replace=True)
+    assert records.load("run")["seed"] == 1
+
+
+def test_a_write_that_fails_leaves_the_old_record_and_no_remains(book, monkeypatch):
+    path = records.save("run", payload())
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(records.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        records.save("run", payload(seed=1), replace=True)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"results": {"loss": float("nan")}}, "results.loss is nan: a record holds finite numbers only"),
+    ({"curves": {"loss": [1.0, float("inf")]}}, r"curves.loss\[1\] is inf"),
+    ({"curves": {"loss": 3.0}}, "curves.loss must be a list of numbers, found 3.0"),
+    ({"curves": {"loss": ["a"]}}, "curves.loss must be a list of numbers"),
+    ({"result": {}}, "no key 'result': did you mean 'results'?"),
+    ({"colour": "blue"}, "no key 'colour': "),
+    ({"seed": "zero"}, "'seed' .* must be int, found str"),
+    ({"seconds": True}, "'seconds' .* found bool"),
+    ({"seconds": -1}, "cannot be negative, found -1"),
+    ({"configuration": {"path": Path("x")}}, "configuration.path is a .*Path"),
+    ({"results": {1: 2}}, "results has the key 1: keys of a record are text"),
+])
+def test_a_bad_payload_is_refused_and_nothing_written(book, changes, message):
+    with pytest.raises(ValueError, match=message):
+        records.save("run", payload(**changes))
+    assert records.names() == []
+
+
+def test_missing_keys_are_named(book):
+    bad = payload()
+    del bad["seed"], bad["flops"]
+    with pytest.raises(ValueError, match="the record lacks seed, flops"):
+        records.save("run", bad)
+    with pytest.raises(ValueError, match="a record is a dict, found list"):
+        records.save("run", [])
+
+
+@pytest.mark.parametrize("name", ["Run", "a b", "../run", "", "run-", "a--b", 3])
+def test_bad_names(book, name):
+    with pytest.raises(ValueError, match="lower-case letters, digits and single hyphens"):
+        records.save(name, payload())
+    with pytest.raises(ValueError, match="lower-case letters, digits and single hyphens"):
+        records.load(name)
+
+
+def test_unknown_name_offers_near_matches(book):
+    with pytest.raises(ValueError, match="no recorded run is called 'run': there are none yet"):
+        records.load("run")
+    records.save("softmax-fashion-mnist", payload())
+    with pytest.raises(ValueError, match="did you mean 'softmax-fashion-mnist'?"):
+        records.load("softmax-fashion")
+    with pytest.raises(ValueError, match="there are softmax-fashion-mnist"):
+        records.load("zzz")
+
+
+def test_a_damaged_file_is_named(book):
+    path = records.save("run", payload())
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(ValueError, match="mine/run.json is no valid record"):
+        records.load("run")
+    path.write_text(json.dumps({"name": "run"}))
+    with pytest.raises(ValueError, match="mine/run.json is no valid record: the record lacks configuration"):
+        records.load("run")
+
+
+def test_without_the_repository_one_sentence_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_BOOK", str(tmp_path))
+    for call in (records.book_folder, records.names, lambda: records.load("run"), lambda: records.save("r", payload())):
+        with pytest.raises(FileNotFoundError, match="holds no folder book/: set HELPERS_BOOK to the folder"):
+            call()
+
+
+def test_any_working_directory_and_no_torch(tmp_path):
+    code = ("import sys; from helpers import records, claims; "
+            "assert 'torch' not in sys.modules and 'numpy' not in sys.modules; print(records.book_folder())")
+    environment = {key: value for key, value in os.environ.items() if key != "HELPERS_BOOK"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                          env={**environment, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == ROOT / "book"
+
+
+def test_the_stamp_follows_the_sources(tmp_path):
+    package = tmp_path / "helpers"
+    package.mkdir()
+    for name in ("__init__.py", "records.py"):
+        source = ROOT / "helpers" / name
+        (package / name).write_text(source.read_text() if source.exists() else "")
+    code = "from helpers import records; print(records.source_sha256(), records.git_revision())"
+
+    def stamp():
+        return subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=True).stdout.split()
+
+    first = stamp()
+    assert stamp() == first
+    assert first[1] == "None"
+    (package / "more.py").write_text("x = 1\n")
+    assert stamp()[0] != first[0]
+
+
+def test_git_revision_where_there_is_one(tmp_path, monkeypatch):
+    package = tmp_path / "helpers"
+    package.mkdir()
+    (package / "records.py").write_text("")
+
+    def git(*arguments):
+        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments],
+                       check=True, capture_output=True)
+
+    monkeypatch.setattr(records, "__file__", str(package / "records.py"))
+    git("init")
+    assert records.git_revision() is None
+    git("add", "-A")
+    git("commit", "-m", "first")
+    revision = records.git_revision()
+    assert len(revision) == 40 and int(revision, 16) > 0
+    (package / "records.py").write_text("# changed\n")
+    assert records.git_revision() == revision + "+changes"
+
+
+def test_every_record_in_the_book_is_valid():
+    folder = ROOT / "book" / "recorded"
+    for path in folder.glob("*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        records.validate(record)
+        assert record["name"] == path.stem
+        assert record["configuration"]

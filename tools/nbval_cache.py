@@ -1,0 +1,91 @@
+"""A pytest plugin: nbval executes the notebooks, and each one that passes enters the book's cache.
+
+Used by tools.book and tools.notebooks as `pytest -p tools.nbval_cache --course-root ROOT --nbval-lax ...`.
+With --course-store the outputs of claim cells are written into the notebook instead of being compared with it.
+With --course-no-cache nothing is written: the claims are checked and that is all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbval.plugin import IPyNbCell, NbCellError, coalesce_streams
+
+from tools import execution, notebooks
+
+_seconds: dict[Any, float] = defaultdict(float)
+_failed: set[Any] = set()
+_fingerprints: dict[Any, str] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which book the notebooks belong to, and what to do with the outputs."""
+    group = parser.getgroup("course")
+    group.addoption("--course-root", default=str(execution.REPOSITORY))
+    group.addoption("--course-store", action="store_true")
+    group.addoption("--course-no-cache", action="store_true")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take the fingerprints before anything runs, so that an edit during the run makes the entry stale."""
+    for item in items:
+        if isinstance(item, IPyNbCell):
+            if config.option.course_store:
+                item.options["check"] = False
+                item.cell.outputs = []
+            elif item.parent not in _fingerprints:
+                _fingerprints[item.parent] = execution.fingerprint(_book(config), item.parent.path)
+
+
+def _book(config: pytest.Config) -> execution.Book:
+    return execution.Book(Path(config.option.course_root).resolve())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A claim without stored output, or with something on stderr, fails: nbval alone lets the first pass."""
+    result = yield
+    if isinstance(item, IPyNbCell) and execution.is_claim(item.cell):
+        problem = None
+        if any(output.get("name") == "stderr" for output in item.test_outputs or []):
+            problem = "A claim cell wrote to stderr"
+        elif not item.config.option.course_store and (not item.cell.outputs or item.cell.execution_count is None):
+            problem = f"A claim cell has no stored output: run `python -m tools.notebooks store {item.parent.path.name}`"
+        if problem:
+            raise NbCellError(item.cell_num, problem, item.cell.source)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[pytest.TestReport]:
+    """Keep a notebook's seconds, and whether any of its cells failed or was skipped."""
+    report = yield
+    if isinstance(item, IPyNbCell):
+        if call.when == "call":
+            _seconds[item.parent] += call.duration
+        if not report.passed:
+            _failed.add(item.parent)
+    return report
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last cell of a notebook: write what it gave."""
+    if not isinstance(item, IPyNbCell) or (nextitem is not None and nextitem.parent is item.parent):
+        return
+    file, config = item.parent, item.config
+    cells = [other for other in item.session.items if getattr(other, "parent", None) is file]
+    outputs = [cell.test_outputs for cell in cells]
+    number = sum(cell.cell_type == "code" for cell in file.nb.cells)
+    if file in _failed or len(outputs) != number or any(output is None for output in outputs):
+        return
+    outputs = [coalesce_streams(output) for output in outputs]
+    book = _book(config)
+    if config.option.course_store:
+        notebooks.keep_claims(file.path, outputs)
+        _fingerprints[file] = execution.fingerprint(book, file.path)
+    if not config.option.course_no_cache and file.path.is_relative_to(book.root):
+        execution.store(book, file.path, outputs, execution.measured(_seconds[file], _fingerprints[file]))
