@@ -25,7 +25,7 @@ serve: .venv/.installed-book  ## serve the built book on this machine (PORT=8000
 bench: .venv/.installed-bench  ## time helpers against other libraries (minutes; nothing else should run)
 	@$(RUN) benchmarks
 
-release: .venv/.installed-test  ## build the students' version of the assignments
+release: .venv/.installed-book  ## build the students' version of the assignments
 	@$(RUN) tools.classroom release
 
 clean:  ## remove everything that was built (the environment stays: rm -r .venv removes it)

@@ -36,7 +36,7 @@ class Machine:
 
 
 def pick(name: str | torch.device | None = None) -> torch.device:
-    """The device to compute on: ``name``, else the setting HELPERS_DEVICE, else a CUDA GPU if there is one, else the CPU.
+    """The device to compute on: ``name``, else the setting HELPERS_DEVICE, else a CUDA GPU, else the CPU.
 
     Apple's MPS is used only when it is asked for by name.
 
@@ -55,7 +55,8 @@ def pick(name: str | torch.device | None = None) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {wanted!r} was asked for, but torch finds no CUDA GPU here: use 'cpu'")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {wanted!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA GPU(s)")
+        num_gpus = torch.cuda.device_count()
+        raise ValueError(f"device {wanted!r} was asked for, but the GPUs here are numbered 0 … {num_gpus - 1}")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"device {wanted!r} was asked for, but torch finds no Apple GPU here: use 'cpu'")
     return device

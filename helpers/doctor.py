@@ -14,10 +14,15 @@ import time
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-BASE = ("accelerate", "matplotlib", "numpy", "pillow", "safetensors", "scikit-learn", "scipy", "tokenizers", "torch", "tqdm")
+if TYPE_CHECKING:
+    import torch
+
+BASE = tuple("accelerate matplotlib numpy pillow safetensors scikit-learn scipy tokenizers torch tqdm".split())
+JUPYTER = ("anywidget", "ipywidgets", "jupyter-book", "jupyterlab", "jupyterlab-myst", "nbval")
 EXTRAS = {
-    "book": ("the book and JupyterLab", ("anywidget", "ipywidgets", "jupyter-book", "jupyterlab", "jupyterlab-myst", "nbval")),
+    "book": ("the book and JupyterLab", JUPYTER),
     "classroom": ("grading assignments", ("nbgrader",)),
     "export": ("exporting models", ("onnx", "onnxruntime")),
     "test": ("the tests", ("import-linter", "nbstripout", "playwright", "ruff")),
@@ -66,13 +71,15 @@ def packages() -> list[Finding]:
     """The packages that every chapter needs, then one line for each group of optional ones."""
     absent = [name for name in BASE if _version(name) is None]
     if absent:
-        found = [Finding("missing", f"packages that every chapter needs: {', '.join(absent)} (install: pip install -e .)")]
+        text = f"packages that every chapter needs: {', '.join(absent)} (install: pip install -e .)"
+        found = [Finding("missing", text)]
     else:
         found = [Finding("ok", f"all {len(BASE)} packages that every chapter needs; torch {_version('torch')}")]
     for extra, (purpose, names) in EXTRAS.items():
         absent = [name for name in names if _version(name) is None]
         if absent:
-            found.append(Finding("optional", f"{purpose}: {', '.join(absent)} missing (install: pip install -e '.[{extra}]')"))
+            text = f"{purpose}: {', '.join(absent)} missing (install: pip install -e '.[{extra}]')"
+            found.append(Finding("optional", text))
         else:
             found.append(Finding("ok", f"packages for {purpose}"))
     return found
@@ -106,13 +113,13 @@ def computing() -> list[Finding]:
     return [Finding("ok", device.explain(taken)), matrix_product(taken)]
 
 
-def matrix_product(device_name: object, size: int = 1024, repeats: int = 5) -> Finding:
+def matrix_product(taken: torch.device, size: int = 1024, repeats: int = 5) -> Finding:
     """Multiply two float32 matrices of `size` × `size` a few times and report the best speed in GFLOP/s."""
     import torch
 
-    from helpers import device as devices
+    from helpers import device
 
-    a = torch.rand(size, size, device=str(device_name), generator=devices.generator(0, str(device_name)))
+    a = torch.rand(size, size, device=taken, generator=device.generator(0, taken))
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
@@ -137,7 +144,8 @@ def disk(folder: Path) -> Finding:
     """Free space in GB on the disk that holds `folder`."""
     gigabytes = shutil.disk_usage(folder).free / 1e9
     if gigabytes < NEEDED_DISK_GIGABYTES:
-        return Finding("optional", f"{gigabytes:.1f} GB free on this disk: a fresh installation needs {NEEDED_DISK_GIGABYTES} GB")
+        text = f"{gigabytes:.1f} GB free on this disk: a fresh installation needs {NEEDED_DISK_GIGABYTES} GB"
+        return Finding("optional", text)
     return Finding("ok", f"{gigabytes:.0f} GB free on this disk")
 
 
@@ -159,7 +167,8 @@ def browser() -> Finding:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return Finding("ok", f"a browser for the page tests: {path}")
-    return Finding("optional", "no Chromium, so the tests of the built pages are left out (Debian: apt-get install chromium)")
+    text = "no Chromium, so the tests of the built pages are left out (Debian: apt-get install chromium)"
+    return Finding("optional", text)
 
 
 def _version(name: str) -> str | None:

@@ -183,7 +183,8 @@ def mae(targets: Any, predictions: Any) -> float:
 def _ranks(ranks: Any) -> np.ndarray:
     array = _array(ranks, "ranks")
     if array.ndim != 1 or (array < 1).any():
-        raise ValueError(f"ranks count from 1, shape [n] (infinity: not found); found {array.min()} in shape {array.shape}")
+        raise ValueError("ranks count from 1, shape [n] (infinity: not found); "
+                         f"found {array.min()} in shape {array.shape}")
     return array
 
 
@@ -256,7 +257,7 @@ def bootstrap(values: Any, statistic: Callable[..., Any] = np.mean, level: float
         seed: of the draws; the global generators stay as they were.
 
     Raises:
-        ValueError: fewer than two examples, fewer than 100 draws, a level outside (0, 1), a statistic that is not finite.
+        ValueError: fewer than two examples, fewer than 100 draws, a level outside (0, 1), a statistic not finite.
     """
     _check_level(level)
     rows = _array(values, "values")

@@ -11,7 +11,7 @@ import platform
 import re
 import subprocess
 import tempfile
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -54,7 +54,7 @@ def book_folder() -> Path:
     setting = os.environ.get("HELPERS_BOOK")
     root = Path(setting).expanduser() if setting else Path(__file__).resolve().parents[1]
     if not (root / "book").is_dir():
-        where = f"HELPERS_BOOK is {setting!r}, which holds no folder book/" if setting else f"{root} holds no folder book/"
+        where = f"{f'HELPERS_BOOK is {setting!r}, which' if setting else root} holds no folder book/"
         raise FileNotFoundError(f"recorded runs need the course's repository, but {where}: "
                                 "set HELPERS_BOOK to the folder of the repository")
     return root / "book"
@@ -124,7 +124,7 @@ def provenance(device_name: str, precision: str, seed: int, configuration: dict[
     """
     return {
         "configuration": configuration, "seed": seed, "device": device_name, "precision": precision,
-        "corpus_sha256": corpus_sha256, "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "corpus_sha256": corpus_sha256, "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(), "system": f"{platform.system()} {platform.machine()}",
         "source_sha256": source_sha256(), "git_revision": git_revision()}
 
@@ -204,7 +204,8 @@ def save(name: str, payload: dict[str, Any], *, mine: bool = True, replace: bool
     folder = book_folder() / ("mine" if mine else "recorded")
     path = folder / f"{name}.json"
     if path.exists() and not replace:
-        raise FileExistsError(f"{path.parent.name}/{path.name} exists already: choose another name, or pass replace=True")
+        raise FileExistsError(f"{path.parent.name}/{path.name} exists already: choose another name, "
+                              "or pass replace=True")
     folder.mkdir(exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".part")
     try:

@@ -51,8 +51,9 @@ def test_without_torch_there_is_still_a_report(without):
     assert any("no torch" in finding.text for finding in findings)
 
 
-@pytest.mark.parametrize(("version", "state"), [((3, 10), "missing"), ((3, 11), "ok"), ((3, 13), "ok"), ((3, 14), "missing")])
-def test_python_version(version, state):
+@pytest.mark.parametrize(("minor", "state"), [(10, "missing"), (11, "ok"), (13, "ok"), (14, "missing")])
+def test_python_version(minor, state):
+    version = (3, minor)
     finding = doctor.python_version(version)
     assert finding.state == state
     assert f"{version[0]}.{version[1]}" in finding.text

@@ -147,6 +147,7 @@ def test_sweep_state_keeps_diverged_runs():
     assert state["train"][2] == [4.0, 3.25, None, None, None]
     assert state["edge"] == {"value": 0.5, "label": "edge"}
     assert state["start"] == {"lr": 0.01, "epoch": 4}
+    assert state["line"]["slope"][2] == [4.0, 3.25, None, None, None]
     assert state["line"]["slope"][0][0] == 4.0 and state["line"]["intercept"][0][0] == 2.0
     assert "3 recorded runs, seed 0, 0.5 s in one batched sweep" in state["source"]
 
@@ -319,7 +320,8 @@ def test_live_panel_drives_the_run():
     trainer, _ = live()
     explorer = SweepReplay(sweep(), view="line", dataset=LINE, live=trainer)
     box = explorer.widget()
-    assert isinstance(box, ipywidgets.VBox) and "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()
+    assert isinstance(box, ipywidgets.VBox)
+    assert "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()
     drawing, controls = box.children[1], trainer._controls
 
     async def cell():

@@ -194,3 +194,39 @@ def test_every_record_in_the_book_is_valid():
         records.validate(record)
         assert record["name"] == path.stem
         assert record["configuration"]
+
+
+def test_every_recorded_configuration_still_builds_its_model():
+    from benchmarks.record import RECIPES, build
+    from helpers import models
+
+    for path in (ROOT / "book" / "recorded").glob("*.json"):
+        configuration = json.loads(path.read_text(encoding="utf-8"))["configuration"]
+        if "model_options" in configuration:
+            model = build(configuration["model"], configuration["model_options"])
+            assert models.count(model) == configuration["num_parameters"]
+    assert models.count(RECIPES["softmax-fashion-mnist"].build()) == 7850
+    assert models.count(RECIPES["cnn-fashion-mnist"].build()) < 100_000
+
+
+def test_a_recipe_gives_a_valid_record(book, capsys, monkeypatch):
+    from benchmarks import record
+
+    small = record.Recipe("a small run", "digits", {"flat": False}, "CNN",
+                          {"in_channels": 1, "channels": [4], "num_outputs": 10, "image_size": 8, "hidden": None},
+                          {"lr": 0.01, "epochs": 2, "augment": {"flip": False, "degrees": 5.0}})
+    monkeypatch.setitem(record.RECIPES, "small", small)
+    assert record.main(["small"]) == 0
+    saved = records.load("small")
+    assert len(saved["curves"]["validation_loss"]) == 3
+    assert saved["results"]["num_test"] == sum(map(sum, saved["results"]["confusion"]))
+    assert saved["results"]["test_accuracy"] > 0.5
+    assert saved["configuration"]["num_parameters"] == 4 * 10 + 10 * (4 * 16 + 1)
+    capsys.readouterr()
+    assert record.main(["small"]) == 2
+    assert "small.json is recorded already: pass --replace" in capsys.readouterr().err
+    assert record.main(["smal"]) == 2
+    assert "no recipe is called 'smal': did you mean 'small'?" in capsys.readouterr().err
+    assert record.main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    assert "small                        recorded  a small run" in listed and "cnn-fashion-mnist" in listed

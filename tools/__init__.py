@@ -1,1 +1,1 @@
-"""Build driver, execution cache, notebook tool and Sphinx extension of the course; not part of the installed package."""
+"""Build driver, execution cache, notebook tool and Sphinx extension of the course; not installed with `helpers`."""

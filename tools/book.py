@@ -72,8 +72,17 @@ def build_pages(book: Book) -> bool:
     return True
 
 
+def release_assignments(book: Book) -> None:
+    """The students' version of the assignments, which a page links to."""
+    if book.root == REPOSITORY and (book.root / "book" / "assignments" / "source").is_dir():
+        from tools import classroom
+
+        classroom.release()
+
+
 def build(book: Book, everything: bool = False) -> bool:
-    """Execute what changed, then build the pages."""
+    """Release the assignments, execute what changed, then build the pages."""
+    release_assignments(book)
     if not execute(book, everything):
         say("The pages were not built, because a notebook failed.")
         return False
@@ -109,10 +118,17 @@ def check(what: str, *command: str, env: dict[str, str] | None = None) -> bool:
     return subprocess.run([sys.executable, *command], cwd=REPOSITORY, env=os.environ | (env or {})).returncode == 0
 
 
+def tree() -> str:
+    """What git sees as changed; empty without git."""
+    if not (REPOSITORY / ".git").exists() or shutil.which("git") is None:
+        return ""
+    return subprocess.run(["git", "status", "--porcelain"], cwd=REPOSITORY, capture_output=True, text=True).stdout
+
+
 def test(book: Book) -> bool:
     """Style, layers, units, then every notebook, the pages built from those runs, and the pages in a browser."""
     workers = ["-n", str(execution.num_workers()), "--dist", "loadfile"]
-    failed = []
+    failed, before = [], tree()
 
     def step(what: str, passed: bool) -> None:
         if not passed:
@@ -128,6 +144,9 @@ def test(book: Book) -> bool:
         step("built pages", check("pages in a browser", "-m", "pytest", "-q", "-m", "built", env=ONE_THREAD))
     else:
         failed.append("pages in a browser (not run)")
+    if (after := tree()) != before:
+        say(f"\nThe tests changed the tree:\n{after}")
+        failed.append("clean tree")
     say("\nAll tests passed." if not failed else f"\nFAILED: {', '.join(failed)}.")
     return not failed
 

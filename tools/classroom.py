@@ -1,7 +1,8 @@
 """The classroom: build the students' version of an assignment, grade what they hand in, write feedback pages.
 
     python -m tools.classroom release                     students' version and its zip, in _build/release
-    python -m tools.classroom grade    [--course FOLDER]  grades FOLDER/submitted/STUDENT/linear_models/linear_models.ipynb
+    python -m tools.classroom grade    [--course FOLDER]  grade FOLDER/submitted/STUDENT/linear_models/*.ipynb
+    python -m tools.classroom by-hand  [--course FOLDER]  JupyterLab on FOLDER, to grade written answers in Formgrader
     python -m tools.classroom feedback [--course FOLDER]  one page a student, in FOLDER/feedback
 
 Each submission is graded by nbgrader in a child process of its own, with limits on time, memory and file size and,
@@ -29,8 +30,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENTS = ROOT / "book" / "assignments"
 ASSIGNMENT = "linear_models"
 
-# Runs inside the new network: starts its loopback device (0x8914 sets the flags "up" and "running"), which Jupyter needs
-# to reach its kernel, then the command. It stays as process 1; a kernel whose parent is process 1 would take itself for an orphan.
+# Runs inside the new network: starts its loopback device (0x8914 sets the flags "up" and "running"), which Jupyter
+# needs to reach its kernel, then the command. It stays as process 1; a kernel whose parent is process 1 would take
+# itself for an orphan.
 _INSIDE = (
     "import fcntl, socket, struct, subprocess, sys;"
     "fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh', b'lo', 0x41));"
@@ -94,7 +96,8 @@ def grade(course: Path, assignment: str = ASSIGNMENT, *, limits: Limits = Limits
     students = sorted(path.name for path in (course / "submitted").glob("*") if path.is_dir())
     if not students:
         raise FileNotFoundError(
-            f"No submissions in {course / 'submitted'}: expected STUDENT/{assignment}/{assignment}.ipynb for each student."
+            f"No submissions in {course / 'submitted'}: "
+            f"expected STUDENT/{assignment}/{assignment}.ipynb for each student."
         )
     instructor_copy = course / "release" / assignment / f"{assignment}.ipynb"
     if not instructor_copy.exists() or instructor_copy.stat().st_mtime < _source(assignment).stat().st_mtime:
@@ -108,6 +111,15 @@ def grade(course: Path, assignment: str = ASSIGNMENT, *, limits: Limits = Limits
     return grades
 
 
+def by_hand(course: Path, *options: str) -> subprocess.Popen:
+    """Start JupyterLab on `course`, where Formgrader (menu Nbgrader) shows the answers that wait for the teacher."""
+    quiet = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    environment = {"COURSE_FOLDER": str(course.resolve()), "JUPYTER_CONFIG_PATH": str(ASSIGNMENTS), "PATH": path}
+    command = [sys.executable, "-m", "jupyterlab", *quiet, *options]
+    return subprocess.Popen(command, cwd=course, env=os.environ | environment)
+
+
 def feedback(course: Path, assignment: str = ASSIGNMENT) -> list[Path]:
     """Write one self-contained HTML page for each graded submission and return the pages."""
     course = course.resolve()
@@ -119,7 +131,7 @@ def feedback(course: Path, assignment: str = ASSIGNMENT) -> list[Path]:
 
 
 def self_contained(html: str) -> str:
-    """Replace the scripts of other hosts on a feedback page by our own MathJax, and forbid the page to load anything."""
+    """Replace the scripts of other hosts on a feedback page by our own MathJax; forbid the page to load anything."""
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; script-src 'unsafe-inline'"
     settings = (
         "window.MathJax = {tex: {inlineMath: [['$', '$'], ['\\\\(', '\\\\)']]}, options: {enableMenu: false},"
@@ -193,7 +205,8 @@ def _isolation() -> tuple[str, ...]:
     except (OSError, subprocess.TimeoutExpired):
         allowed = False
     if not allowed:
-        print("This system does not let us take the network away from students' code; the other limits hold.", file=sys.stderr)
+        note = "This system does not let us take the network away from students' code; the other limits hold."
+        print(note, file=sys.stderr)
     return command if allowed else ()
 
 
@@ -220,35 +233,40 @@ def _grade_one(course: Path, assignment: str, student: str, limits: Limits, agai
     if not handed_in.exists():
         return f"nothing graded: {handed_in.relative_to(course)} is missing"
     graded = course / "autograded" / student / assignment / f"{assignment}.ipynb"
-    if graded.exists() and graded.stat().st_mtime > handed_in.stat().st_mtime and not again:
-        return "graded"
-    log_file = course / "logs" / f"{student}.txt"
+    log_file = course / "logs" / f"{student}.txt"  # of a run that failed; its first line says how
+    done = [path for path in (graded, log_file) if path.exists() and path.stat().st_mtime > handed_in.stat().st_mtime]
+    if done and not again:
+        return log_file.read_text(encoding="utf-8").split("\n")[0] if log_file in done else "graded"
     log_file.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "nbgrader", "autograde", assignment, f"--student={student}", "--force"]
-        child = subprocess.Popen(
-            [*_isolation(), *command],
-            cwd=ASSIGNMENTS,
-            env=_environment(course, limits) | {"HOME": home},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            preexec_fn=lambda: _limit(limits),
-        )
-        try:
-            log = child.communicate(timeout=limits.submission_seconds)[1]
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.communicate()
-            return f"stopped: the submission ran longer than {limits.submission_seconds} s"
-    if child.returncode == 0:
-        return "graded"
-    log_file.parent.mkdir(exist_ok=True)
-    log_file.write_text(log, encoding="utf-8")
-    return f"not graded: the run ended with an error, see logs/{student}.txt"
+        note, log = _run_limited(["autograde", assignment, f"--student={student}", "--force"], course, home, limits)
+    if note != "graded":
+        note = note.format(log=log_file.relative_to(course).as_posix())
+        log_file.parent.mkdir(exist_ok=True)
+        log_file.write_text(f"{note}\n{log}", encoding="utf-8")
+    return note
+
+
+def _run_limited(arguments: list[str], course: Path, home: str, limits: Limits) -> tuple[str, str]:
+    """Run an nbgrader command that executes a student's code; return how it ended and its log."""
+    child = subprocess.Popen(
+        [*_isolation(), sys.executable, "-m", "nbgrader", *arguments],
+        cwd=ASSIGNMENTS,
+        env=_environment(course, limits) | {"HOME": home},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        preexec_fn=lambda: _limit(limits),
+    )
+    try:
+        log = child.communicate(timeout=limits.submission_seconds)[1]
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        return f"stopped: the submission ran longer than {limits.submission_seconds} s", child.communicate()[1]
+    return ("graded" if child.returncode == 0 else "not graded: the run ended with an error, see {log}"), log
 
 
 def _read_grade(course: Path, assignment: str, student: str, note: str) -> Grade:
@@ -268,13 +286,16 @@ def _read_grade(course: Path, assignment: str, student: str, note: str) -> Grade
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status: 1 when a submission could not be graded."""
     parser = argparse.ArgumentParser(prog="python -m tools.classroom", description=__doc__.split("\n")[0])
-    parser.add_argument("command", choices=["release", "grade", "feedback"])
-    parser.add_argument("--course", type=Path, default=ROOT / "classroom", help="folder of the class (default: classroom)")
+    parser.add_argument("command", choices=["release", "grade", "by-hand", "feedback"])
+    default = ROOT / "classroom"
+    parser.add_argument("--course", type=Path, default=default, help="folder of the class (default: classroom)")
     parser.add_argument("--again", action="store_true", help="grade all submissions again, also unchanged ones")
     options = parser.parse_args(arguments)
     try:
         if options.command == "release":
             print(release())
+        elif options.command == "by-hand":
+            return by_hand(options.course).wait()
         elif options.command == "feedback":
             for page in feedback(options.course):
                 print(page)

@@ -59,6 +59,8 @@ def chapters(root: Path = ROOT) -> dict[str, Chapter]:
     found = {}
     for part in PARTS:
         for path in sorted((root / "book" / part).glob("*.ipynb")):
+            if path.stem == "index":
+                continue
             name = path.relative_to(root / "book").with_suffix("").as_posix()
             notebook = json.loads(path.read_text(encoding="utf-8"))
             course = notebook["metadata"].get("course")
@@ -107,6 +109,8 @@ def graph(course: dict[str, Chapter], colours: dict[str, str]) -> str:
     rows: list[list[str]] = []
     for level in range(max(depth.values(), default=-1) + 1):
         members = [name for name in course if depth[name] == level]
+        before = {name: place for row in rows for place, name in enumerate(row)}
+        members.sort(key=lambda name: min((before[need] for need in _needs(name, course)), default=0))
         rows += [members[first : first + COLUMNS] for first in range(0, len(members), COLUMNS)]
     parts = [part for part in PARTS if any(chapter.part == part for chapter in course.values())]
     top = 26 * -(-len(parts) // 4) + 22
@@ -180,7 +184,8 @@ def chapter_table(course: dict[str, Chapter]) -> str:
     """Chapters, reading time and requirements as a Markdown table."""
 
     lines = ["| Part | Chapter | Minutes | Requires |", "| --- | --- | --- | --- |"]
-    for name, chapter in course.items():
+    depth, parts = levels(course), list(PARTS)
+    for name, chapter in sorted(course.items(), key=lambda item: (parts.index(item[1].part), depth[item[0]])):
         needs = ", ".join(_cell(need, course) for need in chapter.requires) or "nothing"
         mark = " ●" if chapter.core else ""
         lines.append(f"| {PARTS[chapter.part][0]} | {_cell(name, course)}{mark} | {chapter.minutes} | {needs} |")

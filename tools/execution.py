@@ -1,9 +1,9 @@
 """What must run again: fingerprints of notebooks, and the cache of their outputs that the book is built from.
 
-A cache entry holds the outputs of one passing run under nbval. It is used as long as its fingerprint is the one computed
-now from: the code cells (with tags and stored claim outputs), the modules of `helpers` the notebook reaches by imports
-and the data files beside them, the records and other files it names, the pinned versions, Python's minor version and
-the HELPERS_* settings. Text can change without a new run; captions and alt texts are carried into the cache.
+A cache entry holds the outputs of one passing run under nbval. It is used as long as its fingerprint is the one
+computed now from: the code cells (with tags and stored claim outputs), the modules of `helpers` that the notebook
+reaches by imports and the data files beside them, the records and other files it names, the pinned versions, Python's
+minor version and the HELPERS_* settings. Text, captions and alt texts can change without a new run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ def _digest(path: Path) -> str:
     return _digest_of(path, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _digest_of(path: Path, changed: int, size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -182,7 +182,7 @@ def imported_files(code: str) -> set[Path]:
     return seen | beside
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports_of(path: Path, changed: int, package: str) -> tuple[tuple[str, ...], bool]:
     """What a module imports, and whether it is a package that chooses modules at run time."""
     text = path.read_text("utf8")
@@ -247,9 +247,7 @@ def open_cache(book: Book) -> Any:
     from jupyter_cache import get_cache
 
     book.cache_folder.mkdir(parents=True, exist_ok=True)
-    cache = get_cache(book.cache_folder)
-    cache.db  # creates the database now, before several processes ask for it
-    return cache
+    return get_cache(book.cache_folder)
 
 
 def record_of(book: Book, notebook: Path) -> Any | None:

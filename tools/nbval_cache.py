@@ -51,10 +51,11 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     result = yield
     if isinstance(item, IPyNbCell) and execution.is_claim(item.cell):
         problem = None
+        stored = item.cell.outputs and item.cell.execution_count is not None
         if any(output.get("name") == "stderr" for output in item.test_outputs or []):
             problem = "A claim cell wrote to stderr"
-        elif not item.config.option.course_store and (not item.cell.outputs or item.cell.execution_count is None):
-            problem = f"A claim cell has no stored output: run `python -m tools.notebooks store {item.parent.path.name}`"
+        elif not stored and not item.config.option.course_store:
+            problem = f"A claim cell has no stored output: `python -m tools.notebooks store {item.parent.path.name}`"
         if problem:
             raise NbCellError(item.cell_num, problem, item.cell.source)
     return result

@@ -93,13 +93,14 @@ def nbval_command(book: execution.Book, paths: list[Path], *options: str) -> lis
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "300", "--course-root", str(book.root)]
     workers = min(len(paths), execution.num_workers())
     parallel = ["-n", str(workers), "--dist", "loadscope"] if workers > 1 else ["-p", "no:xdist"]
-    own = ["-c", str(execution.REPOSITORY / "pyproject.toml"), "--rootdir", str(book.root)]
+    colour = [] if sys.stdout.isatty() else ["--color=no"]
+    own = [*colour, "-c", str(execution.REPOSITORY / "pyproject.toml"), "--rootdir", str(book.root)]
     return [sys.executable, "-m", "pytest", "-q", *own, *plugins, *nbval, *parallel, *options, *map(str, paths)]
 
 
 def run_nbval(book: execution.Book, paths: list[Path], *options: str) -> int:
     """Execute notebooks under nbval; its exit status."""
-    execution.open_cache(book)  # one process creates the database
+    execution.open_cache(book).list_cache_records()  # creates the database, before several processes ask for it
     command = nbval_command(book, paths, *options)
     return subprocess.run(command, cwd=execution.REPOSITORY, env=execution.environment()).returncode
 

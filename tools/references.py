@@ -95,20 +95,20 @@ def _plain(entry: Entry, field: str) -> str:
         return f"MATHS{len(maths) - 1}MATHS"
 
     value = re.sub(r"(?<!\\)\$.+?(?<!\\)\$", put_away, value).replace(r"\$", "DOLLARSIGN")
-    text = Text.from_latex(value).render_as("text").replace("DOLLARSIGN", r"\$").replace("_", r"\_").replace("*", r"\*")
+    text = str(Text.from_latex(value)).replace("DOLLARSIGN", r"\$").replace("_", r"\_").replace("*", r"\*")
     return re.sub(r"MATHS(\d+)MATHS", lambda match: maths[int(match.group(1))], text)
 
 
 def _people(people: list[Person]) -> str:
     names = []
     for person in people:
-        last = " ".join(part.render_as("text") for part in person.rich_prelast_names + person.rich_last_names)
+        last = " ".join(str(part) for part in person.rich_prelast_names + person.rich_last_names)
         if last == "others":
             names.append("others")
             continue
-        given = [part.render_as("text") for part in person.rich_first_names + person.rich_middle_names]
+        given = [str(part) for part in person.rich_first_names + person.rich_middle_names]
         initials = ["-".join(f"{half[0]}." for half in name.split("-") if half) for name in given]
-        lineage = [part.render_as("text") for part in person.rich_lineage_names]
+        lineage = [str(part) for part in person.rich_lineage_names]
         names.append(" ".join([*initials, last, *lineage]))
     if names[-1:] == ["others"]:
         return ", ".join(names[:-1]) + " et al."

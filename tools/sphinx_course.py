@@ -1,7 +1,9 @@
-"""Sphinx extension of the course: explorers, colours, local MathJax, the status table, and pages that are never stale."""
+"""Sphinx extension of the course: explorers, colours, local MathJax, the status table; no page is ever stale."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import sys
@@ -148,8 +150,27 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
 
 
 def rewrite_all(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """After any change write all pages: a link into a page that changed is checked only when its own page is written."""
+    """After any change write all pages: a link into a changed page is checked only when its own page is written."""
     return sorted(env.found_docs) if app.course_any_change else []
+
+
+def size_images(app: Sphinx, doctree: nodes.document) -> None:
+    """Show each figure at the size its output names: the PNG holds twice as many pixels."""
+    book = book_of(app)
+    notebook = book.root / f"{app.env.docname}.ipynb"
+    record = execution.record_of(book, notebook) if notebook.is_file() else None
+    if record is None:
+        return
+    widths = {}
+    for cell in execution.open_cache(book).get_cache_bundle(record.pk).nb.cells:
+        for output in cell.outputs:
+            size = output.get("metadata", {}).get("image/png", {})
+            if "width" in size:
+                widths[hashlib.sha256(base64.b64decode(output.data["image/png"])).hexdigest()] = size["width"]
+    for image in doctree.findall(nodes.image):
+        name = Path(image["uri"]).stem
+        if name in widths and "width" not in image:
+            image["width"] = f"{widths[name]}px"
 
 
 # -- status --------------------------------------------------------------------------------------------------------
@@ -178,7 +199,8 @@ class Status(Directive):
             versions.update(record.data["versions"])
             limit = f"≤ {course['seconds']} s" if "seconds" in course else "–"
             rows.append(f"[](/{name}) | {seconds:.1f} s | {limit} | {record.created:%Y-%m-%d}")
-        lines = ["| Chapter | Run time | Class | Executed |", "| :-- | --: | --: | --: |", *(f"| {row} |" for row in rows)]
+        lines = ["| Chapter | Run time | Class | Executed |", "| :-- | --: | --: | --: |"]
+        lines += [f"| {row} |" for row in rows]
         lines += ["", f"Together: {total / 60:.1f} core-minutes for {len(rows)} notebooks, one thread each."]
         lines += ["", "Machine: " + "; ".join(machines) + "."]
         lines += ["", "Versions: " + ", ".join(f"{name} {number}" for name, number in versions.items()) + "."]
@@ -207,5 +229,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-outdated", outdated)
     app.connect("env-updated", drop_widget_state)
     app.connect("env-updated", rewrite_all)
+    app.connect("doctree-read", size_images)
     app.connect("html-page-context", add_explorers)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -70,7 +70,8 @@ def card(name: str) -> Card:
 
 def write_surfaces(folder: str | Path, *, num_per_class: int = 200, seed: int = 0, size: int = 150) -> Path:
     """Write simulated surfaces as an image folder; see ``helpers.data.surfaces.write_surfaces``."""
-    return import_module("helpers.data.surfaces").write_surfaces(folder, num_per_class=num_per_class, seed=seed, size=size)
+    surfaces = import_module("helpers.data.surfaces")
+    return surfaces.write_surfaces(folder, num_per_class=num_per_class, seed=seed, size=size)
 
 
 def python_docs(libraries: list[str] | None = None, *, seed: int = 0) -> PythonDocs:

@@ -136,6 +136,16 @@ class Dataset:
         """Return the data set on another device."""
         return Dataset(*(split.to(device) for split in self.splits().values()), self.card, self.classes)
 
+    def sha256(self) -> str:
+        """Return one fingerprint of all numbers in all splits, for the ``corpus_sha256`` of a record."""
+        digest = hashlib.sha256()
+        for name, split in self.splits().items():
+            for tensor in (split.x, split.y):
+                array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+                digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+                digest.update(array)
+        return digest.hexdigest()
+
 
 class TensorBatches:
     """Batches from tensors that stay on their device: one gather a batch, a new order in each pass.
@@ -158,7 +168,8 @@ class TensorBatches:
             raise ValueError(f"batch_size must be a whole number of at least 1, found {batch_size!r}")
         if len(split) == 0 or (drop_last and len(split) < batch_size):
             raise ValueError(f"{len(split)} examples give no batch of {batch_size}: take a smaller batch_size")
-        self.split, self.batch_size, self.shuffle, self.seed, self.drop_last = split, batch_size, shuffle, seed, drop_last
+        self.split, self.batch_size = split, batch_size
+        self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
         self.epoch = 0                                    # number of passes begun; set it to resume
 
     def __len__(self) -> int:
@@ -166,7 +177,7 @@ class TensorBatches:
         return full + (rest > 0 and not self.drop_last)
 
     def order(self, epoch: int) -> Tensor:
-        """Return the order of the examples in pass number ``epoch`` (from 0): int64, shape [n], on the split's device."""
+        """Return the order of the examples in pass ``epoch`` (from 0): int64, shape [n], on the split's device."""
         if not self.shuffle:
             return torch.arange(len(self.split), device=self.split.x.device)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)

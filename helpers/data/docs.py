@@ -42,7 +42,8 @@ LIBRARIES: dict[str, Library] = {
     "numpy": Library("numpy", ("_core", "lib", "linalg", "ma", "polynomial"), "numpy", "BSD-3-Clause"),
     "scikit-learn": Library("sklearn", ("cluster", "ensemble", "linear_model", "metrics", "model_selection",
                                         "preprocessing"), "scikit-learn", "BSD-3-Clause"),
-    "torch": Library("torch", ("nn/modules", "nn/utils", "optim", "utils/data", "distributions"), "torch", "BSD-3-Clause"),
+    "torch": Library("torch", ("nn/modules", "nn/utils", "optim", "utils/data", "distributions"), "torch",
+                     "BSD-3-Clause"),
     "jinja2": Library("jinja2", ("*.py",), "jinja2", "BSD-3-Clause"),
     "joblib": Library("joblib", ("*.py",), "joblib", "BSD-3-Clause"),
     LANGUAGE: Library("pydoc_data/topics.py", (), None, "PSF-2.0"),
@@ -51,15 +52,15 @@ CARD = Card(
     name="python_docs", title="Questions and answers about Python",
     origin="docstrings of the standard library and of the installed packages " + ", ".join(
         name for name, library in LIBRARIES.items() if library.distribution)
-           + ", and the language-reference topics that come with Python; read from their files, never imported. Question: the "
-             "first paragraph (the summary line); answer: what follows it, up to 2,000 characters",
+           + ", and the language-reference topics that come with Python; read from their files, never imported. "
+             "Question: the first paragraph (the summary line); answer: what follows it, up to 2,000 characters",
     licence="of each library: PSF-2.0, BSD-3-Clause or Matplotlib's; shown beside each passage",
-    size="about 4,500 passages; split 70 / 15 / 15 by module", real="real",
-    limits="summary lines are what authors wrote, not what users ask; English only; the number of passages depends on the "
-           "versions installed; near copies are removed by a sketch that may miss some")
+    size="about 4,000 passages; split 70 / 15 / 15 by module", real="real",
+    limits="summary lines are what authors wrote, not what users ask; English only; the number of passages depends on "
+           "the versions installed; near copies are removed by a sketch that may miss some")
 _MAX_ANSWER, _MIN_ANSWER, _MAX_QUERY = 2_000, 80, 200
 _SKIP = {"tests", "test", "testing", "externals", "_vendor", "__pycache__",
-         "pyplot.py", "_mathtext_data.py", "_cm.py", "_cm_listed.py", "_cm_multivar.py", "_color_data.py"}   # copies, tables
+         "pyplot.py", "_mathtext_data.py", "_cm.py", "_cm_listed.py", "_cm_multivar.py", "_color_data.py"}  # copies
 
 
 @dataclass(frozen=True)
@@ -173,15 +174,16 @@ def _read(name: str) -> tuple[tuple[Passage, ...], str, tuple[str, ...]]:
     if name == LANGUAGE and not _root(library).is_file():
         return (), "", (f"{name} did not come with this Python",)
     collecting = gc.isenabled()
-    gc.disable()                                  # syntax trees hold no cycles; parsing is twice as fast without collection
+    gc.disable()                                  # syntax trees hold no cycles; without collection twice as fast
     try:
         texts, unread = (list(_topics(library)), []) if name == LANGUAGE else _texts(library)
     finally:
         if collecting:
             gc.enable()
-    pairs = ((module, qualname, _pair(text, min_words=1 if name == LANGUAGE else 3)) for module, qualname, text in texts)
-    return (tuple(Passage(name, module, qualname, *pair, library.licence) for module, qualname, pair in pairs if pair),
-            version, tuple(unread))
+    min_words = 1 if name == LANGUAGE else 3
+    pairs = ((module, qualname, _pair(text, min_words)) for module, qualname, text in texts)
+    found = (Passage(name, module, qualname, *pair, library.licence) for module, qualname, pair in pairs if pair)
+    return tuple(found), version, tuple(unread)
 
 
 def _texts(library: Library) -> tuple[list[tuple[str, str, str]], list[str]]:
@@ -266,5 +268,5 @@ def python_docs(libraries: list[str] | None = None, *, seed: int = 0) -> PythonD
 
 
 def load(*, libraries: list[str] | None = None, seed: int = 0) -> PythonDocs:
-    """Return ``python_docs(libraries, seed=seed)``, for ``data.load``; its splits are lists of passages, not tensors."""
+    """Return ``python_docs(libraries, seed=seed)``; the splits are lists of passages, not tensors."""
     return python_docs(libraries, seed=seed)

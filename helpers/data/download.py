@@ -35,7 +35,8 @@ def fetch(url: str, path: Path, check: Callable[[bytes], str | None], *, timeout
                     file.write(block)
     except urllib.error.HTTPError as error:
         if error.code != 416:                                  # 416: everything had arrived already
-            raise ConnectionError(f"{url} could not be downloaded: the server answers {error.code} {error.reason}") from error
+            raise ConnectionError(f"{url} could not be downloaded: the server answers {error.code} "
+                                  f"{error.reason}") from error
         expected = done
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)

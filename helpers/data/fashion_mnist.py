@@ -18,10 +18,12 @@ CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shi
 CARD = Card(
     name="fashion_mnist", title="Fashion-MNIST",
     origin="product photographs of Zalando, made grey and small by Xiao, Rasul and Vollgraf (2017)",
-    licence="MIT", size="55,000 / 5,000 / 10,000 images of 28 × 28 grey values in [0, 1], 10 classes; the test split is the "
-                        "published one, validation is taken from the published training part", real="real",
-    limits="one shop's photographs on a plain ground; shirts, pullovers and coats look alike at this size, and people without "
-           "training get about 83.5 % right; no exact copies between the splits (counted), near copies not examined")
+    licence="MIT", real="real",
+    size="55,000 / 5,000 / 10,000 images of 28 × 28 grey values in [0, 1], 10 classes; the test split is the "
+         "published one, validation is taken from the published training part",
+    limits="one shop's photographs on a plain ground; shirts, pullovers and coats look alike at this size, and "
+           "people without training get about 83.5 % right; no exact copies between the splits (counted); "
+           "near copies not examined")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 # file → SHA-256 of its decompressed content (packages compress it differently) and the shape of its array
@@ -68,8 +70,8 @@ def _folder(path: str | Path | None, download: bool) -> Path:
         folder = Path(named).expanduser()
         missing = [name for name in FILES if not _file(folder, name)]
         if missing:
-            raise FileNotFoundError(f"{folder} lacks {', '.join(missing)} (plain or .gz): name the folder that holds the four "
-                                    "files of Fashion-MNIST")
+            raise FileNotFoundError(f"{folder} lacks {', '.join(missing)} (plain or .gz): name the folder that "
+                                    "holds the four files of Fashion-MNIST")
         return folder
     for folder in (DEBIAN, cache_folder()):
         if _complete(folder):

@@ -36,8 +36,8 @@ CARD = Card(
             "The pictures may be used freely",
     size="4,200 / 900 / 900 images of 28 × 28 grey values in [0, 1], 10 classes (the digits)",
     real="rendered from real typefaces",
-    limits="print and not handwriting; for each character one typeface of each family is kept for validation and one for "
-           "test, so a drawing lies in one split only, yet related typefaces look alike; the distortions are ours")
+    limits="print and not handwriting; for each character one typeface of each family is kept for validation and one "
+           "for test, so a drawing lies in one split only, yet related typefaces look alike; the distortions are ours")
 _CANVAS = 64
 
 
@@ -114,7 +114,7 @@ def load(*, classes: str | Sequence[str] = "0123456789", num_examples: int = 600
         flat: x of shape [n, size²]; otherwise [n, 1, size, size]. Values in [0, 1], ink is bright.
 
     Raises:
-        ValueError: fewer than two classes, one named twice, one that is no Latin letter or digit, or a size out of range.
+        ValueError: fewer than two classes, one named twice, one that is no Latin letter or digit, a size out of range.
     """
     letters = tuple(classes)
     if len(letters) < 2 or len(set(letters)) < len(letters):

@@ -16,9 +16,10 @@ SPLITS = ("train", "validation", "test")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 CARD = Card(
     name="image_folder", title="Your own pictures", origin="a folder on this machine, one subfolder for each class",
-    licence="that of your pictures", size="as many as the folder holds; each image is scaled to size × size", real="real",
-    limits="each image is stretched to a square; only exact copies are kept together when the folder is split here, so put "
-           "related pictures (one object, one day, one camera) into the same split yourself")
+    licence="that of your pictures", real="real",
+    size="as many as the folder holds; each image is scaled to size × size",
+    limits="each image is stretched to a square; only exact copies are kept together when the folder is split here, so "
+           "put related pictures (one object, one day, one camera) into the same split yourself")
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
@@ -39,8 +40,8 @@ def _find(path: Path) -> tuple[dict[str, dict[str, list[Path]]], list[str]]:
         raise ValueError(f"{path} is a file, expected a folder with one subfolder for each class")
     layout = {split: _classes(path / split) for split in SPLITS if (path / split).is_dir()}
     if layout and "train" not in layout:
-        raise ValueError(f"{path} holds {' and '.join(layout)} but no train: add it, or put the class folders into {path} "
-                         "itself and let them be split")
+        raise ValueError(f"{path} holds {' and '.join(layout)} but no train: add it, or put the class folders into "
+                         f"{path} itself and let them be split")
     layout = layout or {"train": _classes(path)}
     names = list(layout["train"])
     for split, classes in layout.items():
@@ -125,7 +126,7 @@ def load(*, path: str | Path, size: int = 150, channels: int = 3, dtype: str = "
     sizes = " / ".join(f"{len(part):,}" for part in parts)
     card = replace(CARD, origin=f"the folder {root.name}, one subfolder for each class; {kept}",
                    size=f"{sizes} images of {channels} × {size} × {size}, {len(names)} classes",
-                   limits=CARD.limits + (f"; left out because they cannot be read: {'; '.join(broken)}" if broken else ""))
+                   limits=CARD.limits + (f"; left out, as they cannot be read: {'; '.join(broken)}" if broken else ""))
     return Dataset(*parts, card, names)
 
 
@@ -146,7 +147,7 @@ def _fill(loaded: dict[str, tuple[torch.Tensor, torch.Tensor]], root: Path, seed
     missing = [split for split, share in shares.items() if share]
     if len(missing) == 2:
         rows = dict(zip(SPLITS, split_indices(hashes, labels=y.numpy(), seed=seed)))
-    elif missing:                                    # deal out in thirds' manner, then give one small part back to train
+    elif missing:                                    # one part is missing: give the other small one back to train
         first, second, third = split_indices(hashes, (0.7, 0.15, 0.15), labels=y.numpy(), seed=seed)
         rows = {"train": np.concatenate([first, third]), missing[0]: second}
     else:
@@ -161,6 +162,6 @@ def _fill(loaded: dict[str, tuple[torch.Tensor, torch.Tensor]], root: Path, seed
         known = {split: set(fingerprints(part.x)) for split, part in parts.items()}
         for a, b in (("train", "validation"), ("train", "test"), ("validation", "test")):
             if copies := len(known[a] & known[b]):
-                warnings.warn(f"{root}: {copies} images of {b} are exact copies of images in {a}; the score will flatter",
-                              stacklevel=3)
+                warnings.warn(f"{root}: {copies} images of {b} are exact copies of images in {a}; the score will "
+                              "flatter", stacklevel=3)
     return [parts[split] for split in SPLITS], f"split here: {', '.join(missing)}" if missing else "already split"

@@ -44,9 +44,10 @@ def _dataset(bunch: Any, card: Card, seed: int, scale: float | None, standardise
         inputs = (inputs - train.mean(dim=0)) / train.std(dim=0).clamp_min(1e-8)
     numbers = torch.tensor(groups)
     parts = [Split(inputs[index], y[index], numbers[index]) for index in map(torch.tensor, rows)]
-    sizes = " / ".join(str(len(part)) for part in parts)
+    sizes = " / ".join(f"{len(part):,}" for part in parts)
     classes = [str(name) for name in bunch.target_names]
-    return Dataset(*parts, replace(card, size=f"{sizes} examples of {x.shape[1]} numbers, {len(classes)} classes"), classes)
+    size = f"{sizes} examples of {x.shape[1]} numbers, {len(classes)} classes"
+    return Dataset(*parts, replace(card, size=size), classes)
 
 
 def digits(*, flat: bool = True, seed: int = 0) -> Dataset:

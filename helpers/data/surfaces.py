@@ -17,17 +17,17 @@ CLASSES = ["good", "scratched"]
 SPLITS = ("train", "validation", "test")
 CARD = Card(
     name="surfaces", title="Simulated surface inspection",
-    origin="generated: each image draws its own grain (direction, length, strength), light, tint, stains, machining lines and "
-           "specks of dust, in both classes alike; class 1 adds one to three scratches, a cluster of pits, or both, of "
-           "varying contrast, some of them hardly visible",
+    origin="generated: each image draws its own grain (direction, length, strength), light, tint, stains, machining "
+           "lines and specks of dust, in both classes alike; class 1 adds one to three scratches, a cluster of pits, "
+           "or both, of varying contrast, some of them hardly visible",
     licence="MIT, as the code", size="420 / 90 / 90 images of 3 × 150 × 150 values in [0, 1], 2 classes, half each",
     real="simulated",
-    limits="no camera took these: real surfaces have other defects, rarer ones (here half of all), glare, dirt on the lens and "
-           "borderline cases on which inspectors disagree; the score says nothing about a real line")
+    limits="no camera took these: real surfaces have other defects, rarer ones (here half of all), glare, dirt on the "
+           "lens and borderline cases on which inspectors disagree; the score says nothing about a real line")
 
 
 def _grain(rng: np.random.Generator, size: int, angle: float, length: int) -> np.ndarray:
-    """Return noise [size, size] smeared over ``length`` pixels in direction ``angle`` (radians), standard deviation 1."""
+    """Return noise [size, size] of spread 1, smeared over ``length`` pixels in direction ``angle`` (radians)."""
     from PIL import Image
     wide = int(1.5 * size) + 2
     sums = rng.standard_normal((wide, wide + length), dtype=np.float32).cumsum(axis=1)
@@ -42,7 +42,7 @@ def _blob(rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray, low: 
     size = rows.shape[0]
     row, column = rng.uniform(0, size, 2)
     radius_r, radius_c = rng.uniform(low, high, 2)
-    return np.exp(-((rows - row) / radius_r) ** 2) * np.exp(-((columns - column) / radius_c) ** 2)
+    return np.exp(-((rows[:, :1] - row) / radius_r) ** 2) * np.exp(-((columns[:1] - column) / radius_c) ** 2)
 
 
 def _scratch(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -73,7 +73,8 @@ def _pits(rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray) -> np
         row, column = centre + rng.normal(0, 9 * scale, 2)
         radius = rng.uniform(1.3, 3.2) * scale
         distance = ((rows - row) ** 2 + (columns - column) ** 2) / radius**2
-        lit = ((rows - row - radius * np.sin(light)) ** 2 + (columns - column - radius * np.cos(light)) ** 2) / radius**2
+        lit_row, lit_column = row + radius * np.sin(light), column + radius * np.cos(light)
+        lit = ((rows - lit_row) ** 2 + (columns - lit_column) ** 2) / radius**2
         field += 0.7 * np.exp(-lit) - np.exp(-distance**2)
     return field
 
@@ -83,7 +84,7 @@ def draw(index: int, scratched: bool, *, size: int = 150, seed: int = 0) -> np.n
     rng = np.random.default_rng([seed, index, int(scratched), 3])
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     scale, angle = size / 150, rng.uniform(-np.pi / 2, np.pi / 2)
-    grey = rng.uniform(0.38, 0.68) + rng.uniform(0.01, 0.032) * _grain(rng, size, angle, int(rng.integers(12, 60)))
+    grey = rng.uniform(0.38, 0.68) + rng.uniform(0.01, 0.034) * _grain(rng, size, angle, int(rng.integers(12, 60)))
     grey += rng.uniform(-0.1, 0.1) * (rows / size - 0.5) + rng.uniform(-0.1, 0.1) * (columns / size - 0.5)
     for _ in range(rng.integers(0, 4)):                                              # stains
         grey += rng.uniform(-0.1, 0.1) * _blob(rng, rows, columns, 8 * scale, 35 * scale)
@@ -91,15 +92,16 @@ def draw(index: int, scratched: bool, *, size: int = 150, seed: int = 0) -> np.n
         turn, period = angle + rng.normal(0, 0.05), rng.uniform(6, 18) * scale
         wave = np.cos(2 * np.pi * (rows * np.cos(turn) + columns * np.sin(turn)) / period + rng.uniform(0, 6))
         grey += rng.uniform(0.01, 0.05) * np.maximum(wave, 0) ** 4
-    for _ in range(rng.integers(0, 6)):                                              # dust
-        grey += rng.choice([-1, 1]) * rng.uniform(0.04, 0.16) * _blob(rng, rows, columns, scale, 2.5 * scale)
+    for _ in range(rng.integers(2, 8)):                                              # dust, as strong as any defect
+        dust = _blob(rng, rows, columns, 0.9 * scale, 2.4 * scale)
+        grey += rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.08), np.log(0.45))) * dust
     if scratched:
         kind = rng.random()
         if kind < 0.75:
             for _ in range(rng.integers(1, 4)):
-                grey += rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.14), np.log(0.5))) * _scratch(rng, size)
+                grey += rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.1), np.log(0.42))) * _scratch(rng, size)
         if kind > 0.65:
-            grey += np.exp(rng.uniform(np.log(0.15), np.log(0.5))) * _pits(rng, rows, columns)
+            grey += np.exp(rng.uniform(np.log(0.12), np.log(0.45))) * _pits(rng, rows, columns)
     tint = 1 + rng.normal(0, 0.025, 3).astype(np.float32)
     noise = rng.uniform(0.008, 0.02) * rng.standard_normal((size, size, 3), dtype=np.float32)
     return (255 * (grey[..., None] * tint + noise)).clip(0, 255).round().astype(np.uint8)

@@ -35,6 +35,7 @@ from helpers.economics.serving_cost import (
     price_per_million,
 )
 from helpers.economics.training_cost import (
+    Rents,
     TrainingPlan,
     device_hours,
     energy_kwh,
@@ -45,11 +46,11 @@ from helpers.economics.training_cost import (
 )
 
 __all__ = [
-    "QUANTILES", "TRAINING_STATES", "Accelerator", "Bill", "Count", "LatentAttention", "Layer", "Price", "Runway",
-    "ServingPlan", "TrainingPlan", "accelerator", "accelerators", "bill", "burn_multiple", "cash_paths", "count_cnn",
-    "count_lstm", "count_mlp", "count_transformer", "decode_step_seconds", "device_hours", "dilution", "duration",
-    "energy_kwh", "find_accelerator", "gross_margin", "kv_cache_bytes", "lifetime_to_acquisition", "lifetime_value",
-    "memory_activations", "memory_inference", "memory_training", "min_devices", "net_burn", "payback_months",
-    "plan_serving", "plan_training", "prefill_tokens_per_second", "price", "price_per_million", "price_range",
-    "prices", "rents_of", "ruin_by_month", "runway", "runway_months", "si", "training_flops",
+    "QUANTILES", "TRAINING_STATES", "Accelerator", "Bill", "Count", "LatentAttention", "Layer", "Price", "Rents",
+    "Runway", "ServingPlan", "TrainingPlan", "accelerator", "accelerators", "bill", "burn_multiple", "cash_paths",
+    "count_cnn", "count_lstm", "count_mlp", "count_transformer", "decode_step_seconds", "device_hours", "dilution",
+    "duration", "energy_kwh", "find_accelerator", "gross_margin", "kv_cache_bytes", "lifetime_to_acquisition",
+    "lifetime_value", "memory_activations", "memory_inference", "memory_training", "min_devices", "net_burn",
+    "payback_months", "plan_serving", "plan_training", "prefill_tokens_per_second", "price", "price_per_million",
+    "price_range", "prices", "rents_of", "ruin_by_month", "runway", "runway_months", "si", "training_flops",
 ]

@@ -8,7 +8,7 @@ from helpers.economics import checks
 from helpers.economics.accelerators import accelerator as find
 from helpers.economics.memory import memory_inference
 from helpers.economics.prices import price
-from helpers.economics.training_cost import min_devices, rents_of
+from helpers.economics.training_cost import Rents, min_devices, rents_of
 
 
 def prefill_tokens_per_second(active_parameters: float, flops_per_second: float, utilisation: float) -> float:
@@ -110,7 +110,7 @@ class ServingPlan:
         revenue, cost: money per request.
         gross_margin: (revenue - cost) / revenue; rent only, so people and support come on top.
         load: share of rented time that is busy.
-        currency, price_date: of the rent; date "" for a rent that was passed.
+        rents: the rents, of which the median is used, with currency, date and whether one is assumed.
     """
 
     accelerator: str
@@ -128,16 +128,14 @@ class ServingPlan:
     cost: float
     gross_margin: float
     load: float
-    currency: str
-    price_date: str
+    rents: Rents
 
     def __str__(self) -> str:
         """Say devices, speed, cost and margin in one line."""
-        date = f" at prices of {self.price_date}" if self.price_date else ""
         fits = "" if self.fits else "; the cache does not fit, lower the batch"
         return (f"{self.num_devices} × {self.accelerator}, batch {self.batch}: {self.output_tokens_per_second:,.0f} "
                 f"tokens/s out ({self.limited_by}), {self.cost_input:.3g} in and {self.cost_output:.3g} out "
-                f"{self.currency} per million tokens{date}, gross margin {self.gross_margin:.0%}{fits}")
+                f"{self.rents.currency} per million tokens{self.rents}, gross margin {self.gross_margin:.0%}{fits}")
 
 
 def plan_serving(
@@ -191,7 +189,7 @@ def plan_serving(
     prefill_share = _default(prefill_utilisation, "prefill_utilisation")
     decode_share = _default(decode_utilisation, "decode_utilisation")
     busy = _default(load, "serving_load")
-    rents, currency, date = rents_of(device.name, price_per_hour)
+    rents = rents_of(device.name, price_per_hour)
 
     share = price("device_memory_share").value
     weights = memory_inference(parameters, bytes_per_parameter=bytes_per_parameter)
@@ -215,8 +213,8 @@ def plan_serving(
     step = decode_step_seconds(batch, flops_per_second=peak, bandwidth=bandwidth, **step_arguments)
     arithmetic = 2 * active * batch / peak / decode_share
     input_rate = prefill_tokens_per_second(active, peak, prefill_share)
-    cost_input = price_per_million(num_devices * rents[1], input_rate, busy)
-    cost_output = price_per_million(num_devices * rents[1], batch / step, busy)
+    cost_input = price_per_million(num_devices * rents.median, input_rate, busy)
+    cost_output = price_per_million(num_devices * rents.median, batch / step, busy)
     cost = ((1 - cached) * inputs * cost_input + outputs * cost_output) / 1e6
     paid_input = _default(input_price, "api_large_input_median", share=False)
     paid_cached = _default(cached_price, "api_large_cached_median", share=False)
@@ -228,7 +226,7 @@ def plan_serving(
         limited_by="arithmetic" if arithmetic >= step else "bandwidth",
         input_tokens_per_second=input_rate, output_tokens_per_second=batch / step,
         tokens_per_second_per_stream=1 / step, cost_input=cost_input, cost_output=cost_output, revenue=revenue,
-        cost=cost, gross_margin=gross_margin(revenue, cost), load=busy, currency=currency, price_date=date,
+        cost=cost, gross_margin=gross_margin(revenue, cost), load=busy, rents=rents,
     )
 
 

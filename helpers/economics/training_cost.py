@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from helpers.economics import checks
 from helpers.economics.accelerators import accelerator as find
@@ -80,6 +81,49 @@ def min_devices(memory_bytes: float, device_memory: float, memory_share: float =
     return max(1, math.ceil(checks.positive("memory_bytes", memory_bytes) / usable))
 
 
+class Rents(NamedTuple):
+    """Rent per device-hour.
+
+    Attributes:
+        low, median, high: rent in `currency`.
+        currency: "USD".
+        date: oldest date of the three, "" for a rent that was passed.
+        assumed: True when one of the three is an assumption.
+    """
+
+    low: float
+    median: float
+    high: float
+    currency: str
+    date: str
+    assumed: bool
+
+    def __str__(self) -> str:
+        """Say the date and whether something was assumed, as the end of a sentence."""
+        return f" at prices of {self.date}{', partly assumed' if self.assumed else ''}" if self.date else ""
+
+
+def rents_of(accelerator: str, price_per_hour: float | None = None) -> Rents:
+    """Return low, median and high rent per device-hour with their date.
+
+    Args:
+        accelerator: short name from the accelerator table.
+        price_per_hour: a rent in USD that replaces the table's range.
+
+    Raises:
+        ValueError: the price is not above 0, or the table has no rent for the device.
+    """
+    if price_per_hour is not None:
+        rent = checks.positive("price_per_hour", price_per_hour)
+        return Rents(rent, rent, rent, "USD", "", False)
+    try:
+        rows = price_range(f"{accelerator}_hour")
+    except ValueError:
+        raise ValueError(f"the price table has no rent for {accelerator!r}; pass price_per_hour in USD.") from None
+    low, median, high = (row.value for row in rows)
+    return Rents(low, median, high, rows[1].currency, min(row.date for row in rows), any(row.assumed for row in rows))
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """A planned training run.
@@ -92,9 +136,9 @@ class TrainingPlan:
         fits: whether the state fits into the planned devices.
         memory_per_device: bytes of sharded training state on each device.
         days, device_hours: length, and sum over devices.
-        cost_low, cost_median, cost_high: rent in `currency`.
+        cost_low, cost_median, cost_high: money for the rent, in `rents.currency`.
         energy_kwh: energy with the building's share, None where the device's power is unknown.
-        currency, price_date: of the rent; the date is that of the oldest price used, "" for a price that was passed.
+        rents: the rents used, with currency, date and whether one is assumed.
     """
 
     accelerator: str
@@ -110,16 +154,14 @@ class TrainingPlan:
     cost_median: float
     cost_high: float
     energy_kwh: float | None
-    currency: str
-    price_date: str
+    rents: Rents
 
     def __str__(self) -> str:
         """Say devices, days and cost in one line."""
-        date = f" at prices of {self.price_date}" if self.price_date else ""
         fits = "" if self.fits else f"; the training state needs at least {self.min_devices:,} devices"
         return (f"{self.flops:.2e} FLOP, {self.num_devices:,} × {self.accelerator} for {self.days:,.1f} days, "
                 f"{self.device_hours:,.0f} device-hours, {self.cost_low:,.0f} to {self.cost_high:,.0f} "
-                f"{self.currency}{date}{fits}")
+                f"{self.rents.currency}{self.rents}{fits}")
 
 
 def plan_training(
@@ -175,32 +217,12 @@ def plan_training(
     if days is not None:
         num_devices = math.ceil(hours / (24 * checks.positive("days", days)))
     num_devices = fewest if num_devices is None else checks.count("num_devices", num_devices)
-    rents, currency, date = rents_of(device.name, price_per_hour)
+    rents = rents_of(device.name, price_per_hour)
     factor = price("pue_median").value if pue is None else pue
     return TrainingPlan(
         accelerator=device.name, flops=flops, utilisation=float(share), num_devices=num_devices, min_devices=fewest,
         fits=num_devices >= fewest, memory_per_device=state / num_devices, days=hours / num_devices / 24,
-        device_hours=hours, cost_low=hours * rents[0], cost_median=hours * rents[1], cost_high=hours * rents[2],
+        device_hours=hours, cost_low=hours * rents.low, cost_median=hours * rents.median, cost_high=hours * rents.high,
         energy_kwh=None if device.watts is None else energy_kwh(hours, device.watts, factor),
-        currency=currency, price_date=date,
+        rents=rents,
     )
-
-
-def rents_of(accelerator: str, price_per_hour: float | None = None) -> tuple[tuple[float, float, float], str, str]:
-    """Return low, median and high rent per device-hour, the currency, and the oldest date of the three.
-
-    Args:
-        accelerator: short name from the accelerator table.
-        price_per_hour: a rent in USD that replaces the table's range.
-
-    Raises:
-        ValueError: the price is not above 0, or the table has no rent for the device.
-    """
-    if price_per_hour is not None:
-        rent = checks.positive("price_per_hour", price_per_hour)
-        return (rent, rent, rent), "USD", ""
-    try:
-        rows = price_range(f"{accelerator}_hour")
-    except ValueError:
-        raise ValueError(f"the price table has no rent for {accelerator!r}; pass price_per_hour in USD.") from None
-    return tuple(row.value for row in rows), rows[1].currency, min(row.date for row in rows)

@@ -1,4 +1,4 @@
-"""Interactive explorers: one Python class and one ES module each, alive in JupyterLab and on a page without a kernel."""
+"""Interactive explorers: one Python class and one ES module each, in JupyterLab and on a page without a kernel."""
 
 from __future__ import annotations
 

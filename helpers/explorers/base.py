@@ -33,13 +33,14 @@ How to add an explorer (about 30 lines of Python, 80 of JavaScript):
        export default {
          render({ model, el }) {
            const panel = new Panel({ model, el });
-           panel.slider({ name: "size", label: "size", min: 1e6, max: 1e12, scale: "log", value: 1e9, kind: "si" });
+           panel.slider({ name: "size", label: "size", min: 1e6, max: 1e12, scale: "log", value: 1e9 });
            const plot = panel.plot({ label: "Cost", x: { domain: [1e6, 1e12], scale: "log", label: "size" },
                                      y: { domain: [1e-3, 1e4], scale: "log", label: "USD" } });
            return panel.start(({ size }, ghost) => {
              const { cost } = compute({ size, rate: panel.state.rate });
-             plot.paint((p) => { p.line([1e6, 1e12], [1e6 * panel.state.rate, 1e12 * panel.state.rate]); p.mark(size, cost); });
-             panel.say(`A run of size ${format(size, "si")} costs ${format(cost, "money")}.`);
+             const ends = [1e6, 1e12];
+             plot.paint((p) => { p.line(ends, ends.map((n) => n * panel.state.rate)); p.mark(size, cost); });
+             panel.say(`Size ${format(size, "si")} costs ${format(cost, "money")}.`);
            });
          },
        };
@@ -91,7 +92,9 @@ def pack_uint8(values: Any) -> str:
     """
     array = np.asarray(values)
     if array.size and (array.min() < 0 or array.max() > 255):
-        raise ValueError(f"pack_uint8 takes values from 0 to 255, found {array.min()} to {array.max()}; scale them first.")
+        raise ValueError(
+            f"pack_uint8 takes values from 0 to 255, found {array.min()} to {array.max()}; scale them first."
+        )
     return base64.b64encode(np.ascontiguousarray(array, dtype=np.uint8).tobytes()).decode("ascii")
 
 
@@ -124,9 +127,13 @@ def encode(state: dict, name: str = "explorer") -> str:
     try:
         text = json.dumps(state, allow_nan=False, separators=(",", ":"), ensure_ascii=False, default=_plain)
     except ValueError as error:
-        raise ValueError(f"The state of {name} holds a number that is not finite; pass it through numbers().") from error
+        raise ValueError(
+            f"The state of {name} holds a number that is not finite; pass it through numbers()."
+        ) from error
     except TypeError as error:
-        raise ValueError(f"The state of {name} must be JSON: {error}; pass arrays through numbers() or pack_uint8().") from error
+        raise ValueError(
+            f"The state of {name} must be JSON: {error}; pass arrays through numbers() or pack_uint8()."
+        ) from error
     size = len(text.encode("utf8"))
     if size > MAX_BYTES:
         largest = max(state, key=lambda key: len(json.dumps(state[key], default=_plain)))

@@ -23,7 +23,8 @@ class Formula(Explorer):
         title, hint, source: first lines of the figure, and where its numbers come from.
 
     Raises:
-        ValueError: an input without range, an unknown kind, or a name in sentence or chart that is neither input nor output.
+        ValueError: an input without range, an unknown kind, or a name in sentence or chart that is neither input nor
+            output.
     """
 
     compute: Callable[..., dict]

@@ -68,7 +68,9 @@ class Live:
             value=self.lr, min=low, max=high, step=0.05, description="learning rate", style=wide, readout_format=".2g"
         )
         epochs = widgets.IntSlider(value=self.epochs, min=1, max=self.max_epochs, description="epochs", style=wide)
-        run = widgets.Button(description="Run", icon="play", button_style="primary", tooltip="Train with these settings")
+        run = widgets.Button(
+            description="Run", icon="play", button_style="primary", tooltip="Train with these settings"
+        )
         stop = widgets.Button(description="Stop", icon="stop", disabled=True, tooltip="Stop after this step")
         progress = widgets.FloatProgress(value=0.0, min=0.0, max=1.0, description="progress", style=wide)
         self._controls = {"rate": rate, "epochs": epochs, "run": run, "stop": stop, "progress": progress}
@@ -132,7 +134,9 @@ class Live:
                     self.publish(self.result)
                     await asyncio.sleep(0.01)
                     began = time.perf_counter()
-            self._end(f"live run: learning rate {lr:.3g}, {epochs} epochs, training loss {self.result['train'][-1]:.4g}")
+            self._end(
+                f"live run: learning rate {lr:.3g}, {epochs} epochs, training loss {self.result['train'][-1]:.4g}"
+            )
         except asyncio.CancelledError:
             self._end(f"live run: stopped after {len(self.result['train']) - 1} epochs, learning rate {lr:.3g}")
         except Exception as error:  # the panel must come back whatever the model does

@@ -75,9 +75,9 @@ def _runway_sliders() -> list[dict[str, Any]]:
         _share("growth", "growth a month", value("venture_growth"), 0.0, 0.5),
         _share("churn", "churn a month", value("venture_churn"), 0.0, 0.3),
         _share("cost_growth", "cost growth a month", value("venture_cost_growth"), 0.0, 0.2),
-        _share("growth_spread", "spread of growth", 0.03, 0.0, 0.2),
-        _share("churn_spread", "spread of churn (log)", 0.4, 0.0, 1.5),
-        _share("cost_spread", "spread of costs (log)", 0.15, 0.0, 1.0),
+        _share("growth_spread", "spread of growth", value("venture_growth_spread"), 0.0, 0.2),
+        _share("churn_spread", "spread of churn (log)", value("venture_churn_spread"), 0.0, 1.5),
+        _share("cost_spread", "spread of costs (log)", value("venture_cost_spread"), 0.0, 1.0),
         _slider("months", "months", 36, min=6, max=60, step=1, kind="integer"),
     ]
 

@@ -72,10 +72,11 @@ def rented_accelerators() -> list[dict[str, Any]]:
     rows = []
     for name in RENTED:
         device = economics.accelerator(name)
-        (low, median, high), _, date = economics.rents_of(name)
+        rents = economics.rents_of(name)
         rows.append({"name": name, "title": device.title, "flops_per_second": device.flops_per_second,
                      "memory_bytes": device.memory_bytes, "bandwidth": device.bandwidth, "watts": device.watts,
-                     "price_low": low, "price_median": median, "price_high": high, "date": date})
+                     "price_low": rents.low, "price_median": rents.median, "price_high": rents.high,
+                     "date": rents.date + (", partly assumed" if rents.assumed else "")})
     return rows
 
 

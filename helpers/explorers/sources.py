@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "js"
 PALETTE = Path(__file__).parent.parent / "palette.json"
 _IMPORT = re.compile(r'^import\s+(\{[^}]*\}|\w+)\s+from\s+"\./([\w.]+)";[ \t]*\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+(?:async\s+)?(?:function\*?|class|const|let)\s+(\w+)", re.MULTILINE)
+_DEFAULT = re.compile(r"^export default", re.MULTILINE)
 _EXPORT_LIST = re.compile(r"^export\s+\{([^}]*)\};[ \t]*\n", re.MULTILINE)
 
 
 def names() -> list[str]:
     """Names of the explorer modules: the files in `js/` that have a default export."""
-    return sorted(path.stem for path in FOLDER.glob("*.mjs") if "export default" in path.read_text("utf8"))
+    return sorted(path.stem for path in FOLDER.glob("*.mjs") if _DEFAULT.search(path.read_text("utf8")))
 
 
 def sources() -> dict[str, str]:
@@ -42,7 +43,7 @@ def source(name: str) -> str:
     return _joined(name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _joined(name: str) -> str:
     order: list[str] = []
     _collect(f"{name}.mjs", order, ())

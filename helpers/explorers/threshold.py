@@ -26,7 +26,8 @@ class Threshold(Explorer):
         title, hint, source: first lines of the figure, and where the scores come from.
 
     Raises:
-        ValueError: lengths differ, a label is not 0 or 1, one class is empty, scores are not finite, or a cost is not above 0.
+        ValueError: lengths differ, a label is not 0 or 1, one class is empty, scores are not finite, or a cost is not
+            above 0.
     """
 
     module = "threshold"
@@ -51,7 +52,8 @@ class Threshold(Explorer):
         values = values.astype(np.float64)
         if values.size != truth.size or not 2 <= values.size <= MAX_SCORES:
             raise ValueError(
-                f"Threshold takes one label a score, 2 to {MAX_SCORES:,}; found {values.size} scores, {truth.size} labels."
+                f"Threshold takes one label a score, 2 to {MAX_SCORES:,}; "
+                f"found {values.size} scores, {truth.size} labels."
             )
         if not np.isfinite(values).all():
             raise ValueError("Threshold takes finite scores, found nan or inf.")

@@ -34,7 +34,14 @@ class TrainingCost(Formula):
         hint: str = "Drag the blue numbers.",
         id: str | None = None,
     ) -> None:
-        share = {"name": "utilisation", "label": "share of peak", "min": 0.05, "max": 0.8, "step": 0.01, "kind": "percent"}
+        share = {
+            "name": "utilisation",
+            "label": "share of peak",
+            "min": 0.05,
+            "max": 0.8,
+            "step": 0.01,
+            "kind": "percent",
+        }
         super().__init__(
             [
                 _log("parameters", "parameters", 1e6, 1e13, parameters, "words"),

@@ -96,14 +96,14 @@ class Stack:
 
     @torch.no_grad()
     def step(self, x: Tensor, target: Tensor, multiplier: float = 1.0) -> None:
-        """One update of all models on the batch x [B, I]; ``target`` [O, B] comes from ``targets``."""
+        """One update of all models on the batch x [B, I] with the rows ``target`` [B, O] of ``targets``."""
         hidden = self._forward(x, "train")
         delta = hidden[-1]
         if self.loss == "cross-entropy":
             delta = torch.softmax(delta, 1, out=self._buffer("softmax", delta))
         elif self.loss == "binary cross-entropy":
             delta.sigmoid_()
-        delta.sub_(target).mul_(2.0 / target.numel() if self.loss == "mean squared error" else 1.0 / target.shape[1])
+        delta.sub_(target.t()).mul_(2.0 / target.numel() if self.loss == "mean squared error" else 1.0 / len(target))
         for layer in range(len(self.activations), -1, -1):
             weight = self.values[2 * layer]
             num_models, num_outputs, num_inputs = weight.shape
@@ -125,10 +125,10 @@ class Stack:
         self._update(multiplier)
 
     def targets(self, y: Tensor, num_outputs: int) -> Tensor:
-        """Prepared targets as ``step`` takes them, [O, n]: a one-hot column for each label, or the values."""
+        """Prepared targets as ``step`` takes them, [n, O]: a one-hot row for each label, or the values."""
         if self.loss != "cross-entropy":
-            return y.t().contiguous()
-        return nn.functional.one_hot(y, num_outputs).t().to(torch.float32).contiguous()
+            return y
+        return nn.functional.one_hot(y, num_outputs).to(torch.float32)
 
     def freeze(self, diverged: Tensor) -> None:
         """Stop the models where ``diverged`` [K] is true; their parameters become zero and no longer move."""

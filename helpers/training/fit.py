@@ -20,14 +20,10 @@ from helpers.training import checkpoints, schedules
 from helpers.training.checkpoints import RunState
 from helpers.training.flops import PASSES_PER_STEP
 from helpers.training.loop import Augment, Loop, Options, TrainingDiverged
-from helpers.training.losses import Loss, Objective, Score, evaluate, evaluate_on, score_of
+from helpers.training.losses import Loss, Score, evaluate, evaluate_on, evaluated, score_of
 
 if TYPE_CHECKING:
     from helpers.economics import Bill
-
-# The training loss of an epoch is measured after it on the first examples of the split: as many as there are
-# validation examples, and never fewer than this. So both losses belong to the same weights and cost the same.
-_FEWEST_EVALUATED = 1024
 
 
 @dataclass
@@ -221,21 +217,22 @@ class _Watch:
     def __init__(self, loop: Loop, dataset: Dataset, patience: int | None) -> None:
         self.loop, self.goal = loop, loop.goal
         self.validation = dataset.validation.to(loop.device)
-        num = min(loop.num_examples, max(_FEWEST_EVALUATED, len(self.validation)))
-        self.train = loop.split if num == loop.num_examples else loop.split.take(num)
-        num_parameters = sum(parameter.numel() for parameter in loop.parameters)
+        self.train = evaluated(loop.split, self.validation)
         self.configuration = loop.options.configuration() | {
             "patience": patience,
             "loss": self.goal.name,
             "model": type(loop.model).__name__,
-            "num_parameters": num_parameters,
+            "num_parameters": sum(parameter.numel() for parameter in loop.parameters),
             "num_train": loop.num_examples,
             "num_validation": len(self.validation),
         }
 
     def row(self, epoch: int) -> dict:
         """The row of the history after ``epoch``."""
-        train, validation = (self._score(split, self.goal) for split in (self.train, self.validation))
+        train, validation = (
+            score_of(*evaluate_on(self.loop.model, split, self.goal), split, self.goal)
+            for split in (self.train, self.validation)
+        )
         for value in (train.loss, validation.loss):
             if not math.isfinite(value):
                 self.loop.restore()
@@ -248,9 +245,6 @@ class _Watch:
             "train_accuracy": train.accuracy,
             "validation_accuracy": validation.accuracy,
         }
-
-    def _score(self, split: Split, goal: Objective) -> Score:
-        return score_of(*evaluate_on(self.loop.model, split, goal), split, goal)
 
     def flops(self, epochs: int) -> float | None:
         """FLOP of ``epochs`` epochs with the evaluations around them."""

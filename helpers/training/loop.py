@@ -135,11 +135,15 @@ class Loop:
         return (x if self.options.augment is None else self.options.augment(x, generator)), y
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Loss of one batch, in the chosen precision."""
+        """Loss of one batch."""
+        return self.loss_of(self.model, x, y)
+
+    def loss_of(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """Loss of ``model`` on one batch, in the chosen precision."""
         if self.dtype is torch.float32:
-            return self.goal.loss(self.model(x), y)
+            return self.goal.loss(model(x), y)
         with torch.autocast(self.device.type, dtype=self.dtype):
-            outputs = self.model(x)
+            outputs = model(x)
         return self.goal.loss(outputs.float(), y)
 
     def epoch(self, number: int) -> Iterator[Step]:

@@ -13,6 +13,10 @@ from helpers.data import Split
 from helpers.training.flops import Probe, chunk_size
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+# The training loss of an epoch is measured after it on the first examples of the split: as many as there are
+# validation examples, and never fewer than this. So both losses belong to the same weights and cost about the same.
+_FEWEST_EVALUATED = 1024
 NAMED: dict[str, Loss] = {
     "mean squared error": F.mse_loss,
     "cross-entropy": F.cross_entropy,
@@ -35,8 +39,8 @@ class Score:
     loss: float
     accuracy: float | None
     num_examples: int
-    predictions: Tensor = field(repr=False)
-    outputs: Tensor = field(repr=False)
+    predictions: Tensor = field(repr=False, compare=False)
+    outputs: Tensor = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,12 @@ def score_of(loss: float, outputs: Tensor, split: Split, goal: Objective) -> Sco
     if not split.y.is_floating_point() and predictions.shape == split.y.shape:
         accuracy = float((predictions == split.y).double().mean())
     return Score(loss, accuracy, len(split), predictions, outputs)
+
+
+def evaluated(train: Split, validation: Split) -> Split:
+    """The training examples on which the training loss is measured."""
+    num = min(len(train), max(_FEWEST_EVALUATED, len(validation)))
+    return train if num == len(train) else train.take(num)
 
 
 def evaluate(model: nn.Module, split: Split, loss: Loss | None = None) -> Score:

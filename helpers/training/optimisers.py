@@ -47,6 +47,7 @@ class SGD(Optimiser):
     """Gradient descent, θ ← θ − η g. Source: cauchy1847, robbins1951."""
 
     def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        """One update of one parameter."""
         parameter -= self.lr * gradient
 
 
@@ -61,6 +62,7 @@ class Momentum(Optimiser):
         self.velocity = self.memory()
 
     def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        """One update of one parameter."""
         velocity = self.velocity[number]
         velocity.mul_(self.momentum).add_(gradient)
         parameter -= self.lr * (gradient + self.momentum * velocity if self.nesterov else velocity)
@@ -78,6 +80,7 @@ class RMSprop(Optimiser):
         self.square = self.memory()
 
     def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        """One update of one parameter."""
         square = self.square[number]
         square.mul_(self.alpha).add_((1 - self.alpha) * gradient**2)
         parameter -= self.lr * gradient / (square.sqrt() + self.eps)
@@ -97,6 +100,7 @@ class Adam(Optimiser):
         self.mean, self.square = self.memory(), self.memory()
 
     def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        """One update of one parameter."""
         beta1, beta2 = self.betas
         mean, square = self.mean[number], self.square[number]
         mean.mul_(beta1).add_((1 - beta1) * gradient)
@@ -125,6 +129,7 @@ class AdamW(Adam):
         self.weight_decay = weight_decay
 
     def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        """One update of one parameter."""
         parameter *= 1 - self.lr * self.weight_decay
         super().update(number, parameter, gradient)
 

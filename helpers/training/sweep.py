@@ -6,11 +6,10 @@ layers, the members are trained one after another by the ordinary loop. ``Sweep.
 
 from __future__ import annotations
 
-import copy
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,12 +21,11 @@ from helpers.training import optimisers, schedules
 from helpers.training._stacked import Stack, chain
 from helpers.training.flops import PASSES_PER_STEP
 from helpers.training.loop import Loop, Options, TrainingDiverged
-from helpers.training.losses import NAMED, Loss, evaluate_on, score_of
+from helpers.training.losses import NAMED, Loss, evaluate_on, evaluated, score_of
 
 if TYPE_CHECKING:
     from helpers.economics import Bill
 
-_FEWEST_EVALUATED = 1024  # as in fit: the training loss is measured on the first examples of the split
 _CLEARLY_SMALL = 2e6  # FLOP of a training step below which calls cost more than arithmetic, so stacking always pays
 _LARGEST_STACK = 2**27  # numbers in the largest activation of a stack (512 MB)
 _WORTH_IT = 1.2  # stack only if it is at least this many times faster
@@ -165,8 +163,7 @@ class _Plan:
         self.starts = starts
         self.loop = Loop(make(starts[0]), dataset.train, options)
         self.validation = dataset.validation.to(self.loop.device)
-        num = min(self.loop.num_examples, max(_FEWEST_EVALUATED, len(self.validation)))
-        self.train = self.loop.split if num == self.loop.num_examples else self.loop.split.take(num)
+        self.train = evaluated(self.loop.split, self.validation)
         shape = (len(self.lrs), options.epochs + 1)
         self.train_loss, self.validation_loss = torch.full(shape, torch.inf), torch.full(shape, torch.inf)
         self.has_classes = not self.train.y.is_floating_point() and options.loss is None
@@ -203,7 +200,6 @@ class _Plan:
         """Train all members as one."""
         loop, stack = self.loop, self._stack()
         target = stack.targets(loop.targets, loop.goal.num_outputs)
-        target = target.t().contiguous()  # examples first, so that a batch is one gather of rows
         multiplier = schedules.named(self.options.schedule)
         alive = torch.ones(len(self.lrs), dtype=torch.bool)
         self._measure_stack(stack, 0, alive)
@@ -215,7 +211,7 @@ class _Plan:
             for index in chunks:
                 x = loop.split.x if index is None else loop.split.x.index_select(0, index)
                 y = target if index is None else target.index_select(0, index)
-                stack.step(x, y.t(), multiplier(step, loop.num_steps))
+                stack.step(x, y, multiplier(step, loop.num_steps))
                 step += 1
             self._measure_stack(stack, epoch, alive)
             if not alive.any():
@@ -225,13 +221,11 @@ class _Plan:
     def train_in_turn(self) -> None:
         """Train the members one after another."""
         for member, (lr, start) in enumerate(zip(self.lrs, self.seeds, strict=True)):
-            options = copy.copy(self.options)
-            object.__setattr__(options, "lr", lr)
-            loop = Loop(self.make(start), self.loop.split, options)
+            loop = Loop(self.make(start), self.loop.split, replace(self.options, lr=lr))
             epoch = 0
             try:
                 self._measure_one(loop, member, epoch)
-                for epoch in range(1, options.epochs + 1):
+                for epoch in range(1, loop.options.epochs + 1):
                     for _ in loop.epoch(epoch):
                         pass
                     self._measure_one(loop, member, epoch)
@@ -347,5 +341,5 @@ def _maker(make_model: Callable[..., nn.Module], seeds: list[int]) -> Callable[[
     if "seed" in inspect.signature(make_model).parameters:
         return lambda seed: make_model(seed=seed)
     if len(seeds) > 1:
-        raise ValueError(f"for {len(seeds)} seeds make_model must take seed, such as lambda seed: models.Linear(1, seed=seed)")
+        raise ValueError(f"for {len(seeds)} seeds make_model must take seed: lambda seed: models.Linear(1, seed=seed)")
     return lambda seed: make_model()

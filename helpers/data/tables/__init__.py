@@ -32,9 +32,9 @@ def table(name: str) -> list[dict[str, Any]]:
     """Return the rows of a table, numbers as numbers and empty cells as None.
 
     "milestones": models 2012 to 2026 with year, organisation, domain, parameters (count), training_flop (FLOP in all),
-    training_tokens (tokens, or images where the provenance says so), flop_basis ("published" by the makers, "counted" as
-    6 · parameters · tokens from published figures, "estimate" by others, None without a figure), estimate (True where a
-    figure shown is an estimate or second-hand), reference_key (references.bib) and provenance in words.
+    training_tokens (tokens, or images where the provenance says so), flop_basis ("published" by the makers, "counted"
+    as 6 · parameters · tokens from published figures, "estimate" by others, None without a figure), estimate (True
+    where a figure shown is an estimate or second-hand), reference_key (references.bib) and provenance in words.
 
     Arguments:
         name: one of ``table_names()``.

@@ -8,10 +8,10 @@
 //   } };
 import { label, translate } from "./labels.mjs";
 import { format, tick } from "./format.mjs";
-import { Plot, extent, scale, unique } from "./plot.mjs";
+import { Plot, extent, keyNodes, scale, unique } from "./plot.mjs";
 import { colours, ensureStyle, isDark, onTheme } from "./style.mjs";
 
-export { label, format, tick, Plot, extent, scale, colours, isDark };
+export { label, format, tick, Plot, extent, keyNodes, scale, colours, isDark };
 
 export function element(name, { text, ...attributes } = {}, ...children) {
   const node = document.createElement(name);

@@ -37,6 +37,19 @@ export function extent(values, { log = false, air = 0.05 } = {}) {
   return [low - margin, high + margin];
 }
 
+// Direct keys beside a caption: [{ label, colour, dashed, dot, faint }]
+export function keyNodes(keys) {
+  return keys.map((key) => {
+    const span = document.createElement("span"), mark = document.createElement("i");
+    span.className = "ce-key";
+    mark.className = key.dot ? "dot" : key.dashed ? "dashed" : "";
+    mark.style.color = mark.style.borderTopColor = colour(key.colour);
+    if (key.faint) mark.style.opacity = 0.45;
+    span.append(mark, key.label);
+    return span;
+  });
+}
+
 export class Plot {
   constructor(place, { label, keys = [], x, y, height = 220, wide = false, left = 46, right = 12, description = "" }) {
     this.options = { height, left, right };
@@ -63,19 +76,9 @@ export class Plot {
     this.resize();
   }
 
-  // Caption with direct keys: [{ label, colour, dashed, dot }]
   title(text, keys = []) {
-    this.caption.replaceChildren(document.createTextNode(text.charAt(0).toUpperCase() + text.slice(1)));
-    for (const key of keys) {
-      const span = document.createElement("span");
-      span.className = "ce-key";
-      const mark = document.createElement("i");
-      mark.className = key.dot ? "dot" : key.dashed ? "dashed" : "";
-      mark.style.color = mark.style.borderTopColor = colour(key.colour);
-      if (key.faint) mark.style.opacity = 0.45;
-      span.append(mark, key.label);
-      this.caption.append(span);
-    }
+    this.svg?.setAttribute("aria-label", [text, this.y.label, this.x.label].filter(Boolean).join(", "));
+    this.caption.replaceChildren(document.createTextNode(text.charAt(0).toUpperCase() + text.slice(1)), ...keyNodes(keys));
   }
 
   resize() {

@@ -11,9 +11,11 @@ html[data-theme="dark"] .ce, body[data-jp-theme-light="false"] .ce { ${variables
 .ce *, .ce *::before { box-sizing: border-box; }
 .ce-title { font-weight: 600; font-size: 15px; margin: 0 0 2px; color: var(--ce-ink); }
 .ce-hint { margin: 0 0 10px; color: var(--ce-muted); }
-.ce-controls { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 165px), 1fr)); gap: 6px 24px; margin: 6px 0 12px; align-items: start; }
+.ce-controls { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 180px), 1fr)); gap: 6px 24px; margin: 6px 0 12px; align-items: start; }
 .ce-head { display: flex; justify-content: space-between; gap: 8px; align-items: baseline; }
 .ce-head label, .ce-check label { color: var(--ce-ink); font-size: 14px; margin: 0; font-weight: 400; }
+.ce-control { min-width: 0; }
+.ce-head label { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; min-width: 0; }
 .ce-head output { font-variant-numeric: tabular-nums; font-weight: 600; white-space: nowrap; color: var(--ce-blue); padding: 0; }
 .ce-track { position: relative; height: 26px; display: flex; align-items: center; }
 .ce-control.ce-marked { padding-bottom: 15px; }
@@ -35,10 +37,11 @@ html[data-theme="dark"] .ce, body[data-jp-theme-light="false"] .ce { ${variables
 .ce-check input { width: 16px; height: 16px; margin: 0; accent-color: var(--ce-blue); }
 .ce-views { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 12px 20px; align-items: start; }
 .ce-narrow .ce-views { grid-template-columns: minmax(0, 1fr); }
-.ce-view { min-width: 0; margin: 0; }
+.ce figure.ce-view, .ce .ce-tiles figure { min-width: 0; margin: 0; padding: 0; border: 0; width: auto; max-width: none; text-align: left; }
 .ce-wide { grid-column: 1 / -1; }
 .ce-stack { display: grid; gap: 12px; min-width: 0; }
-.ce-caption { font-size: 13.5px; font-weight: 600; color: var(--ce-ink); display: flex; flex-wrap: wrap; gap: 0 12px; margin: 0 0 2px; text-align: left; line-height: 1.5; }
+.ce .ce-caption { padding: 0; font-size: 13.5px; font-weight: 600; color: var(--ce-ink); display: flex; flex-wrap: wrap; gap: 0 12px; margin: 0 0 2px; text-align: left; line-height: 1.5; }
+.ce .ce-keys { font-size: 13.5px; display: flex; flex-wrap: wrap; gap: 0 14px; margin: 0; padding: 0; line-height: 1.5; }
 .ce-key { font-weight: 400; color: var(--ce-muted); white-space: nowrap; }
 .ce-key i { display: inline-block; width: 14px; height: 0; border-top: 3px solid; margin-right: 5px; vertical-align: middle; }
 .ce-key i.dot { width: 8px; height: 8px; border: 0; border-radius: 50%; background: currentColor; }
@@ -57,8 +60,7 @@ html[data-theme="dark"] .ce, body[data-jp-theme-light="false"] .ce { ${variables
 .ce-tiles { display: grid; gap: 8px; grid-template-columns: repeat(4, minmax(0, 1fr)); }
 .ce-narrow .ce-tiles { grid-template-columns: repeat(5, minmax(0, 1fr)); }
 .ce-narrow .ce-source { flex-basis: 100%; }
-.ce-tiles figure { margin: 0; min-width: 0; }
-.ce-tiles figcaption { font-size: 12px; color: var(--ce-muted); text-align: center; margin: 1px 0 0; line-height: 1.3; }
+.ce .ce-tiles figcaption { font-size: 12px; font-weight: 400; color: var(--ce-muted); text-align: center; margin: 1px 0 0; padding: 0; line-height: 1.3; }
 .ce-status { margin: 12px 0 4px; padding: 7px 10px; background: var(--ce-panel); border-radius: 5px; color: var(--ce-ink); font-variant-numeric: tabular-nums; min-height: 34px; }
 .ce-sentence { font-size: 17px; line-height: 1.9; margin: 4px 0 12px; color: var(--ce-ink); }
 .ce-sentence .in { color: var(--ce-blue); font-weight: 600; border-bottom: 2px dotted var(--ce-blue); cursor: ew-resize; touch-action: none; white-space: nowrap; user-select: none; }
@@ -66,7 +68,8 @@ html[data-theme="dark"] .ce, body[data-jp-theme-light="false"] .ce { ${variables
 .ce-foot { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; margin-top: 8px; }
 .ce-source { color: var(--ce-muted); font-size: 12.5px; flex: 1 1 220px; margin: 0; }
 .ce details { margin: 4px 0 0; background: none; border: 0; box-shadow: none; padding: 0; }
-.ce summary { cursor: pointer; color: var(--ce-muted); font-size: 13px; }
+.ce summary { cursor: pointer; color: var(--ce-muted); font-size: 13px; display: list-item; list-style: disclosure-closed inside; }
+.ce details[open] > summary { list-style-type: disclosure-open; }
 .ce-scroll { overflow: auto; max-height: 260px; margin-top: 6px; }
 .ce table { border-collapse: collapse; font-size: 13px; margin: 0; width: auto; background: none; color: var(--ce-ink); font-variant-numeric: tabular-nums; }
 .ce th, .ce td { padding: 2px 14px 2px 0; text-align: right; border: 0; border-bottom: 1px solid var(--ce-grid); background: none; color: var(--ce-ink); white-space: nowrap; }

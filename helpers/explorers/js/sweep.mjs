@@ -1,5 +1,5 @@
 // Replay of recorded runs: learning rate × epochs, with the loss over the epochs, the loss against the rate and a view of the model.
-import { Panel, bytes, colours, element, extent, format, label, nearest } from "./core.mjs";
+import { Panel, bytes, colours, element, extent, format, keyNodes, label, nearest } from "./core.mjs";
 
 const finite = (v) => v !== null && Number.isFinite(v);
 
@@ -129,12 +129,15 @@ export default {
     const shares = (state.accuracy ?? []).flat().filter(finite);
     const shareFrame = { domain: [Math.min(...shares, 1) > 0.6 ? 0.5 : 0, 1], scale: "linear", label: label("accuracy"), format: "percent" };
 
+    const keyLine = element("p", { class: "ce-keys ce-wide" });
+    charts.append(keyLine);
     const curve = panel.plot({ label: "", x: { domain: [0, Math.max(1, epochs)], label: label("epoch") }, y: { ...lossFrame }, height }, charts);
     const rates = panel.plot({ label: "", x: { domain: [lrs[0], lrs[lrs.length - 1]], scale: "log", label: label("learningRate") }, y: { ...lossFrame }, height }, charts);
     const begin = () => panel.begin();
     curve.onDrag(({ x }) => panel.set("epoch", Math.round(x)), { begin });
     rates.onDrag(({ x }) => panel.set("lr", lrs[nearest(lrs, x, true)]), { begin });
-    model.on?.("change:live", () => panel.queue());
+    let told = null, fresh = false;  // the words of a live run stay until a slider moves
+    model.on?.("change:live", () => { fresh = true; panel.queue(); });
 
     panel.table(() => {
       const { epoch } = panel.values;
@@ -156,9 +159,9 @@ export default {
       const frame = shown === "accuracy" ? shareFrame : lossFrame;
       const keys = [...(shown === "loss" ? [{ label: label("training"), colour: "blue" }] : []),
         ...(state.validation || shown === "accuracy" ? [{ label: label("validation"), colour: "orange" }] : [])];
-      const title = (text, more = []) => [text, [...keys, ...more]];
-      curve.title(...title(`${label("learningRate")} ${format(now.lr)}`, live ? [{ label: label("live"), colour: "purple" }] : []));
-      rates.title(...title(`${label("epoch")} ${now.epoch}`));
+      keyLine.replaceChildren(...keyNodes([...keys, ...(live ? [{ label: label("live"), colour: "purple" }] : [])]));
+      curve.title(`${label(shown)}, ${label("learningRate")} ${format(now.lr)}`);
+      rates.title(`${label(shown)}, ${label("epoch")} ${now.epoch}`);
       curve.frame({ y: frame });
       rates.frame({ y: frame });
 
@@ -197,7 +200,9 @@ export default {
         }
       });
       drawModel(now, before, live);
-      panel.say(live?.note ? live.note : sentence(now));
+      if (values.lr !== told?.lr || values.epoch !== told?.epoch) fresh = fresh && live?.running;
+      told = values;
+      panel.say(fresh && live?.note ? live.note : sentence(now));
     });
   },
 };

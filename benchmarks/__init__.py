@@ -1,0 +1,1 @@
+"""Timed comparisons and recorded runs; never run by the tests."""

@@ -1,0 +1,118 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn import metrics as reference
+
+from helpers import metrics
+
+
+@pytest.fixture
+def labels():
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 200)
+    return targets, np.where(rng.random(200) < 0.7, targets, rng.integers(0, 3, 200))
+
+
+def test_class_measures_agree_with_scikit_learn(labels):
+    targets, predictions = labels
+    assert metrics.accuracy(targets, predictions) == pytest.approx(reference.accuracy_score(targets, predictions))
+    assert (metrics.confusion(targets, predictions, 3) == reference.confusion_matrix(targets, predictions)).all()
+    for positive in range(3):
+        expected = reference.precision_recall_fscore_support(targets, predictions, labels=[positive])
+        found = [f(targets, predictions, positive) for f in (metrics.precision, metrics.recall, metrics.f1)]
+        assert found == pytest.approx([float(value[0]) for value in expected[:3]])
+
+
+def test_a_class_that_never_occurs_has_an_empty_row(labels):
+    table = metrics.confusion(*labels, 5)
+    assert table.shape == (5, 5) and table[3:].sum() == 0 and table.sum() == 200
+
+
+def test_no_alarms_and_no_positives_give_zero():
+    assert metrics.precision([1, 1], [0, 0]) == 0.0
+    assert metrics.recall([0, 0], [1, 1]) == 0.0
+    assert metrics.f1([0, 0], [0, 0]) == 0.0
+
+
+@pytest.mark.parametrize("digits", [8, 1])                # one digit: many ties
+def test_roc_auc_agrees_with_scikit_learn(digits):
+    rng = np.random.default_rng(1)
+    targets = rng.integers(0, 2, 300)
+    scores = np.round(targets + rng.normal(0, 1, 300), digits)
+    assert metrics.roc_auc(targets, scores) == pytest.approx(reference.roc_auc_score(targets, scores), abs=1e-12)
+
+
+def test_errors_agree_with_scikit_learn():
+    rng = np.random.default_rng(2)
+    targets, predictions = rng.normal(size=(2, 50, 1)).astype(np.float32)
+    assert metrics.mse(targets, predictions) == pytest.approx(reference.mean_squared_error(targets, predictions), 1e-6)
+    assert metrics.mae(targets, predictions) == pytest.approx(reference.mean_absolute_error(targets, predictions), 1e-6)
+
+
+def test_tensors_lists_and_gradients_are_accepted():
+    logits = torch.tensor([[0.2, 0.8], [0.9, 0.1]], requires_grad=True)
+    assert metrics.accuracy(torch.tensor([1, 1]), logits.argmax(dim=1)) == 0.5
+    assert metrics.mse([[1.0], [2.0]], torch.tensor([[1.0], [4.0]], requires_grad=True)) == 2.0
+    assert metrics.mae([1.0], torch.tensor([2.0], dtype=torch.bfloat16)) == 1.0
+    assert isinstance(metrics.accuracy([0], [0]), float)
+
+
+def test_ranks():
+    ranks = [1, 2, 4, math.inf]
+    assert metrics.recall_at_k(ranks, 1) == 0.25
+    assert metrics.recall_at_k(ranks, 4) == 0.75
+    assert metrics.mean_reciprocal_rank(ranks) == pytest.approx((1 + 1 / 2 + 1 / 4) / 4)
+
+
+@pytest.mark.parametrize("successes, trials", [(0, 10), (10, 10), (7, 10), (940, 1000), (1, 3)])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_wilson_agrees_with_scipy(successes, trials, level):
+    expected = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
+    found = metrics.wilson(successes, trials, level)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert 0 <= found.low <= successes / trials <= found.high <= 1
+
+
+def test_bootstrap_of_a_mean_agrees_with_the_normal_interval():
+    values = np.random.default_rng(3).normal(5, 2, 400)
+    interval = metrics.bootstrap(values, num_resamples=4000)
+    half = 1.96 * values.std() / 20
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.03)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.03)
+
+
+def test_bootstrap_keeps_rows_together_repeats_and_leaves_the_global_generator():
+    pairs = np.arange(20.0)[:, None] + [[0.0, 1.0]]
+    state = np.random.get_state()[1].copy()                                            # noqa: NPY002
+    difference = metrics.bootstrap(pairs, lambda rows: (rows[:, 1] - rows[:, 0]).mean())
+    assert difference == (1.0, 1.0)
+    assert metrics.bootstrap(pairs, seed=1) == metrics.bootstrap(pairs, seed=1) != metrics.bootstrap(pairs, seed=2)
+    assert (np.random.get_state()[1] == state).all()                                   # noqa: NPY002
+    assert str(metrics.Interval(0.12345, 0.5)) == "[0.123, 0.5]"
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: metrics.accuracy([], []), "targets is empty"),
+    (lambda: metrics.accuracy([0, 1], [0]), r"same shape, found \(2,\) and \(1,\)"),
+    (lambda: metrics.accuracy([0, 1], [0.2, 0.8]), "predictions must be class numbers .* take logits.argmax"),
+    (lambda: metrics.accuracy(["a"], ["a"]), "targets must hold numbers"),
+    (lambda: metrics.confusion([0, 3], [0, 1], 3), r"targets must lie in 0 … 2, found 3"),
+    (lambda: metrics.confusion([0, 1], [0, -1], 3), r"predictions must lie in 0 … 2, found -1"),
+    (lambda: metrics.mse([1.0, math.nan], [1.0, 2.0]), "targets holds NaN in 1 of 2 places"),
+    (lambda: metrics.roc_auc([1, 1], [0.1, 0.2]), "targets must hold both 0 and 1"),
+    (lambda: metrics.roc_auc([0, 2], [0.1, 0.2]), "targets must hold both 0 and 1"),
+    (lambda: metrics.recall_at_k([1], 0), "k must be at least 1, found 0"),
+    (lambda: metrics.recall_at_k([0, 1], 1), "ranks count from 1.* found 0"),
+    (lambda: metrics.wilson(3, 2), "found 3 of 2"),
+    (lambda: metrics.wilson(0, 0), "found 0 of 0"),
+    (lambda: metrics.wilson(1, 2, 95), r"in \(0, 1\); found 95"),
+    (lambda: metrics.bootstrap([1.0]), r"at least two examples, found shape \(1,\)"),
+    (lambda: metrics.bootstrap([1.0, 2.0], num_resamples=10), "at least 100, found 10"),
+    (lambda: metrics.bootstrap([1.0, 2.0], lambda rows: math.nan), "not finite in 1000 of 1000 draws"),
+])
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
