@@ -72,20 +72,15 @@ def test_pages_show_outputs_status_and_only_their_own_scripts(built):
     assert [path.name for path in (built / "_build/html/_static/mathjax").iterdir()] == ["tex-svg-full.js"]
 
 
-def test_text_changes_do_not_execute(mini):
-    edit(mini / "book/numbers.ipynb", "Two and two make four.", "Two and two are four.")
-    passed, output = build(mini)
-    assert passed and "all 2 are up to date" in output
-    assert "Two and two are four." in page(mini, "numbers")
-
-
-def test_new_outputs_reach_a_page_whose_source_did_not_change(mini):
+def test_new_text_and_new_outputs_reach_their_pages_without_a_run(mini):
+    edit(mini / "book/drawing.ipynb", "An explorer of its own.", "An explorer made for this page.")
     path, book = mini / "book/numbers.ipynb", Book(mini)
     outputs = [[{"output_type": "stream", "name": "stdout", "text": "brand new\n"}], []]
     execution.store(book, path, outputs, execution.measured(1.0, execution.fingerprint(book, path)))
     passed, output = build(mini)
     assert passed and "all 2 are up to date" in output
-    assert "brand new" in page(mini, "numbers")
+    assert "An explorer made for this page." in page(mini, "drawing")
+    assert "brand new" in page(mini, "numbers")  # its source did not change
     assert "1.0 s" in page(mini, "index")  # the status table, on a page that did not change either
 
 

@@ -160,6 +160,22 @@ def test_a_loop_that_is_left_early_gives_the_generator_back(clouds):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_small_steps_run_on_one_thread_and_the_callers_threads_come_back(clouds):
+    seen = []
+    model = models.MLP(5, [8], 3)
+    model.layers[0].register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for _ in training.steps(model, clouds.train, lr=0.01, batch_size=None):
+            seen.append(torch.get_num_threads())
+        assert seen[-2:] == [1, 2] and torch.get_num_threads() == 2
+        assert training.fit(models.MLP(5, [8], 3), clouds, lr=0.01, epochs=1).stamp()["threads"] == 1
+        assert training.fit(models.MLP(5, [9000], 3), clouds, lr=1e-4, epochs=1).stamp()["threads"] == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_evaluation_between_steps_does_not_switch_dropout_off(clouds):
     model = nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.5))
     modes = []

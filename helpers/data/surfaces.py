@@ -84,7 +84,7 @@ def draw(index: int, scratched: bool, *, size: int = 150, seed: int = 0) -> np.n
     rng = np.random.default_rng([seed, index, int(scratched), 3])
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     scale, angle = size / 150, rng.uniform(-np.pi / 2, np.pi / 2)
-    grey = rng.uniform(0.38, 0.68) + rng.uniform(0.01, 0.034) * _grain(rng, size, angle, int(rng.integers(12, 60)))
+    grey = rng.uniform(0.38, 0.68) + rng.uniform(0.01, 0.03) * _grain(rng, size, angle, int(rng.integers(12, 60)))
     grey += rng.uniform(-0.1, 0.1) * (rows / size - 0.5) + rng.uniform(-0.1, 0.1) * (columns / size - 0.5)
     for _ in range(rng.integers(0, 4)):                                              # stains
         grey += rng.uniform(-0.1, 0.1) * _blob(rng, rows, columns, 8 * scale, 35 * scale)
@@ -99,9 +99,9 @@ def draw(index: int, scratched: bool, *, size: int = 150, seed: int = 0) -> np.n
         kind = rng.random()
         if kind < 0.75:
             for _ in range(rng.integers(1, 4)):
-                grey += rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.1), np.log(0.42))) * _scratch(rng, size)
+                grey += rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.14), np.log(0.5))) * _scratch(rng, size)
         if kind > 0.65:
-            grey += np.exp(rng.uniform(np.log(0.12), np.log(0.45))) * _pits(rng, rows, columns)
+            grey += np.exp(rng.uniform(np.log(0.15), np.log(0.5))) * _pits(rng, rows, columns)
     tint = 1 + rng.normal(0, 0.025, 3).astype(np.float32)
     noise = rng.uniform(0.008, 0.02) * rng.standard_normal((size, size, 3), dtype=np.float32)
     return (255 * (grey[..., None] * tint + noise)).clip(0, 255).round().astype(np.uint8)

@@ -34,7 +34,7 @@ class Dilution(Formula):
                 sold("series_a", "sold in Series A", "dilution_a"),
                 sold("series_b", "sold in Series B", "dilution_b"),
                 sold("pool", "option pool for staff", "dilution_pool"),
-                {"name": "exit_value", "label": "price at which the venture is sold, USD", "min": 1e5, "max": 1e10,
+                {"name": "exit_value", "label": "sold for", "min": 1e5, "max": 1e10,
                  "value": exit_value, "scale": "log", "kind": "money"},
             ],
             [
@@ -71,4 +71,4 @@ class Dilution(Formula):
     def cases() -> list[dict[str, float]]:
         """Settings at which the browser tests compare this function with the page."""
         middle = {"seed": 0.2, "series_a": 0.179, "series_b": 0.15, "pool": 0.1, "exit_value": 50e6}
-        return [middle, {**middle, "pool": 0.0}, {**middle, "series_a": 1.0}, {name: 0.0 for name in middle}]
+        return [middle, {**middle, "pool": 0.0}, {**middle, "series_a": 1.0}, dict.fromkeys(middle, 0.0)]

@@ -36,10 +36,10 @@ def _training_sliders() -> list[dict[str, Any]]:
         _log("tokens", "training tokens", 1.6e11, 1e7, 1e14, "words"),
         _log("devices", "devices", 64, 1, 1e5, "integer"),
         _share("utilisation", "utilisation", value("training_utilisation"), 0.05, 0.9),
-        _log("price_per_hour", "rent, USD per device-hour", value("h100_hour_median"), 0.2, 20),
+        _log("price_per_hour", "rent, USD per hour", value("h100_hour_median"), 0.2, 20),
         _share("overhead", "trials and restarts", 0.0, 0.0, 2.0),
         _slider("pue", "building energy factor", value("pue_median"), min=1, max=2.5, step=0.01),
-        _log("electricity", "electricity, USD per kWh", value("electricity_median"), 0.01, 1),
+        _log("electricity", "power, USD per kWh", value("electricity_median"), 0.01, 1),
     ]
 
 
@@ -52,16 +52,16 @@ def _serving_sliders() -> list[dict[str, Any]]:
         _log("kv_bytes_per_token", "cache bytes per token", 328e3, 1e3, 1e7, "si"),
         _log("devices", "devices in a group", 4, 1, 512, "integer"),
         _log("batch", "sequences at once", 32, 1, 1e4, "integer"),
-        _log("input_tokens", "input tokens per request", 1000, 10, 1e6, "integer"),
-        _log("output_tokens", "output tokens per request", 300, 1, 1e5, "integer"),
-        _share("cached_share", "input found in the cache", 0.0),
+        _log("input_tokens", "input per request", 1000, 10, 1e6, "integer"),
+        _log("output_tokens", "output per request", 300, 1, 1e5, "integer"),
+        _share("cached_share", "input from cache", 0.0),
         _share("load", "load", value("serving_load"), 0.02),
         _share("prefill_utilisation", "utilisation, reading", value("prefill_utilisation"), 0.05),
         _share("decode_utilisation", "utilisation, writing", value("decode_utilisation"), 0.05),
-        _log("price_per_hour", "rent, USD per device-hour", value("h100_hour_median"), 0.2, 20),
-        _log("input_price", "price, USD per million in", value("api_large_input_median"), 0.01, 100),
-        _log("cached_price", "price, USD per million cached", value("api_large_cached_median"), 0.001, 10),
-        _log("output_price", "price, USD per million out", value("api_large_output_median"), 0.01, 200),
+        _log("price_per_hour", "rent, USD per hour", value("h100_hour_median"), 0.2, 20),
+        _log("input_price", "price in, USD/M", value("api_large_input_median"), 0.01, 100),
+        _log("cached_price", "price cached, USD/M", value("api_large_cached_median"), 0.001, 10),
+        _log("output_price", "price out, USD/M", value("api_large_output_median"), 0.01, 200),
     ]
 
 
@@ -69,8 +69,8 @@ def _runway_sliders() -> list[dict[str, Any]]:
     value = lambda key: economics.price(key).value  # noqa: E731
     return [
         _log("cash", "cash, USD", value("venture_cash"), 1e4, 1e9, "si"),
-        _log("monthly_revenue", "revenue a month, USD", value("venture_revenue"), 100, 1e8, "si"),
-        _log("fixed_costs", "fixed costs a month, USD", value("venture_fixed_costs"), 1e3, 1e8, "si"),
+        _log("monthly_revenue", "monthly revenue, USD", value("venture_revenue"), 100, 1e8, "si"),
+        _log("fixed_costs", "monthly costs, USD", value("venture_fixed_costs"), 1e3, 1e8, "si"),
         _share("margin", "gross margin", value("gross_margin_ai"), -0.5, 0.95),
         _share("growth", "growth a month", value("venture_growth"), 0.0, 0.5),
         _share("churn", "churn a month", value("venture_churn"), 0.0, 0.3),

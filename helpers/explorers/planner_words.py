@@ -29,7 +29,8 @@ WORDS: dict[str, dict[str, Any]] = {
         "title": "A service: speed, cost per million tokens, margin",
         "hint": "Serve more sequences at once: cost falls until the cache fills the memory, and each user waits "
                 "longer.",
-        "source": "Computed in this page: a roofline without traffic between devices. Prices and shares from the "
+        "source": "Computed in this page: a roofline without traffic between devices. Prices are for a million tokens "
+                  "(M) and a device-hour. Prices and shares from the "
                   "book's price table, each with its date; loads and utilisations are assumptions.",
         "accelerator": "accelerator", "plot": "Cost per million tokens", "output": "output", "input": "input",
         "price": "price of output", "batch": "sequences at once", "per_million": "USD per million tokens",

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,7 +204,7 @@ def run(loop: Loop, dataset: Dataset, patience: int | None, checkpoint: str | Pa
         seed=loop.options.seed,
         configuration=watch.configuration,
         precision=str(loop.dtype).removeprefix("torch."),
-        machine=devices.machine(loop.device),
+        machine=replace(devices.machine(loop.device), num_threads=loop.num_threads),
         best_epoch=state.best_epoch,
         _loss=loop.options.loss,
         _test=getattr(dataset, "test", None),

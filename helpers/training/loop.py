@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
@@ -15,12 +16,14 @@ from torch import Tensor, nn
 from helpers import device as devices
 from helpers.data import Split, TensorBatches
 from helpers.training import optimisers, schedules
+from helpers.training.flops import PASSES_PER_STEP
 from helpers.training.losses import Loss, Objective, objective
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 _BETWEEN_SNAPSHOTS = 50  # steps; a snapshot is needed only if an update itself overflows
 _BETWEEN_READS = 100  # steps between two looks at the latch on a GPU
+_ONE_THREAD = 5e6  # FLOP of a step below which a second thread costs more than it helps, most of all on a busy machine
 
 
 class TrainingDiverged(ValueError):
@@ -119,7 +122,9 @@ class Loop:
         self.batches = TensorBatches(self.split, self.batch_size, seed=options.seed)
         self.num_steps = options.epochs * len(self.batches)
         self.latched = self.device.type == "cuda" and options.optimiser != "rmsprop"
-        self.random = _Stream(self.device)
+        work = PASSES_PER_STEP * (self.goal.flops or math.inf) * self.batch_size
+        self.num_threads = 1 if self.device.type == "cpu" and work < _ONE_THREAD else torch.get_num_threads()
+        self.inside = _Inside(self.device, self.num_threads)
         self.writes = True  # whether this process writes the checkpoint
         self._snapshot: tuple[int, list[Tensor]] = (-_BETWEEN_SNAPSHOTS, self.parameters)
 
@@ -159,8 +164,8 @@ class Loop:
         latch = torch.zeros((), device=self.device) if self.latched else None
         good = torch.full((), float(step), device=self.device) if self.latched else None
         self._remember(step)
-        self.random.start(seed)
-        with self.random:
+        self.inside.start(seed)
+        with self.inside:
             for index in chunks:
                 if not model.training:
                     model.train()
@@ -183,7 +188,7 @@ class Loop:
                 step += 1
                 if latch is not None and (step % _BETWEEN_READS == 0 or index is chunks[-1]) and latch.item():
                     self._diverged(int(good.item()) + 1, number, math.nan, lr)
-                with self.random.outside():
+                with self.inside.outside():
                     yield Step(step, number, loss.detach(), lr)
 
     def _remember(self, step: int) -> None:
@@ -206,47 +211,49 @@ class Loop:
                     parameter.copy_(kept)
 
 
-class _Stream:
-    """Random numbers of the model (dropout) in a stream of their own; outside of a step the global one is untouched."""
+class _Inside:
+    """What holds inside a step only: random numbers (dropout) in a stream of their own, and the number of threads.
 
-    def __init__(self, device: torch.device) -> None:
+    Between the steps the caller's global generators and number of threads are back.
+    """
+
+    def __init__(self, device: torch.device, num_threads: int) -> None:
         self._generators = [torch.default_generator]
         if device.type == "cuda":
             torch.cuda.init()
             self._generators.append(torch.cuda.default_generators[device.index or torch.cuda.current_device()])
+        self._num_threads = num_threads
         self._mine: list[Tensor] = []
         self._theirs: list[Tensor] = []
+        self._their_threads = num_threads
 
     def start(self, seed: int) -> None:
         """Begin the stream at ``seed``."""
         with devices.seeded(seed):
             self._mine = [generator.get_state() for generator in self._generators]
 
-    def __enter__(self) -> _Stream:
+    def __enter__(self) -> _Inside:
         self._theirs = [generator.get_state() for generator in self._generators]
         for generator, state in zip(self._generators, self._mine, strict=True):
             generator.set_state(state)
+        self._their_threads = torch.get_num_threads()
+        torch.set_num_threads(self._num_threads)
         return self
 
     def __exit__(self, *exception: object) -> None:
+        torch.set_num_threads(self._their_threads)
         self._mine = [generator.get_state() for generator in self._generators]
         for generator, state in zip(self._generators, self._theirs, strict=True):
             generator.set_state(state)
 
-    def outside(self) -> _Outside:
-        """A context in which the caller's stream is back."""
-        return _Outside(self)
-
-
-class _Outside:
-    def __init__(self, stream: _Stream) -> None:
-        self._stream = stream
-
-    def __enter__(self) -> None:
-        self._stream.__exit__()
-
-    def __exit__(self, *exception: object) -> None:
-        self._stream.__enter__()
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """A context in which the caller's generators and threads are back."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()
 
 
 def steps(

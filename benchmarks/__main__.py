@@ -1,0 +1,120 @@
+"""``python -m benchmarks [names]`` times helpers against other libraries and prints ratios within one run.
+
+Names: linear, mlp, sweep, import, explorers; none means all. Nothing else should run on the machine meanwhile. Results
+also go to _build/bench/NAME.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict
+
+from benchmarks import loops, sweeps, timing
+from helpers import device
+
+REPEATS = 7
+
+
+def _verdict(good: bool) -> str:
+    return "yes" if good else "NO"
+
+
+def loop(name: str, repeats: int) -> bool:
+    """``training.fit`` against a loop written out and other libraries on one task; true if every goal is met."""
+    work = loops.task(name)
+    timings = timing.compare("loops", list(loops.CASES), name, repeats=repeats)
+    ours, raw = timings[0], timings[1]
+    rows, met = [], True
+    for case in timings:
+        if case.absent:
+            rows.append([case.name, case.absent, "", "", "", ""])
+            continue
+        ratio, goal = case.median / ours.median, ""
+        if case is ours:
+            good, goal = ours.median <= 1.10 * raw.median, "≤ 1.10 loop"
+        elif loops.CASES[case.name][1] and name == "linear":
+            good, goal = ratio >= loops.CASES[case.name][1], f"≥ {loops.CASES[case.name][1]:g}"
+        else:
+            good = True
+        same = abs(case.result / raw.result - 1) <= 0.01
+        met = met and good and same
+        micro = [f"{1e6 * seconds / work.num_steps:.0f}" for seconds in (case.best, case.median)]
+        rows.append([case.name, *micro, f"{ratio:.2f}", f"{goal} {_verdict(good)}" if goal else "", _verdict(same)])
+    print(f"\n{name}: batches of {loops.BATCH_SIZE}, {work.num_steps} steps, {repeats} repeats in turn")
+    head = ["case", "µs a step, best", "median", "times fit", "goal met", "same loss within 1 %"]
+    print(timing.table(head, rows))
+    print(f"fit / loop written out: {ours.median / raw.median:.3f}")
+    timing.write(name, {"num_steps": work.num_steps, "timings": [asdict(case) for case in timings]})
+    return met
+
+
+def sweep(repeats: int) -> bool:
+    """``training.sweep`` against its members in turn; true if every goal is met."""
+    rows, met, results = [], True, {}
+    for name, (_, goal) in sweeps.TASKS.items():
+        together, alone = timing.compare("sweeps", list(sweeps.CASES), name, repeats=repeats if goal else 3)
+        num = len(sweeps.lrs(name))
+        ratio = alone.median * num / sweeps.NUM_TIMED / together.median
+        same = abs(together.result / alone.result - 1) <= 0.01
+        good = ratio >= (goal or 0.9)
+        met = met and good and same
+        words = f"≥ {goal or 0.9:g} {_verdict(good)}"
+        rows.append([name, str(num), f"{together.median:.2f}", f"{ratio:.1f}", words, _verdict(same)])
+        results[name] = {"num_models": num, "ratio": ratio, "timings": [asdict(together), asdict(alone)]}
+    print(f"\nsweep: {2 * sweeps.NUM_EXAMPLES // sweeps.BATCH_SIZE} steps of {sweeps.BATCH_SIZE}, fused AdamW in turn")
+    head = ["network", "models", "seconds", "times faster", "goal met", "same losses within 1 %"]
+    print(timing.table(head, rows))
+    timing.write("sweep", results)
+    return met
+
+
+def imports(repeats: int) -> bool:
+    """The import of ``helpers.training`` against that of torch and pyplot; true if it takes at most 1.1 of it."""
+    wanted = {"helpers.training": "import helpers.training", "torch and pyplot": "import torch, matplotlib.pyplot"}
+    seconds: dict[str, list[float]] = {name: [] for name in wanted}
+    for repeat in range(repeats + 1):
+        for name, statement in wanted.items():
+            code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+            command = [sys.executable, "-c", code]
+            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=timing.ROOT)
+            if repeat:
+                seconds[name].append(float(done.stdout))
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    ratio = medians["helpers.training"] / medians["torch and pyplot"]
+    print("\nimport, seconds (median)")
+    print(timing.table(["statement", "seconds"], [[wanted[name], f"{medians[name]:.2f}"] for name in wanted]))
+    print(f"ratio {ratio:.2f} (≤ 1.10 {_verdict(ratio <= 1.1)})")
+    timing.write("import", {"ratio": ratio, "seconds": seconds})
+    return ratio <= 1.1
+
+
+def main() -> int:
+    """Run the named comparisons; the exit status is 0 if every goal was met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="linear, mlp, sweep, import, explorers (default: all)")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of each case that count")
+    given = parser.parse_args()
+    comparisons = {
+        "linear": lambda: loop("linear", given.repeats),
+        "mlp": lambda: loop("mlp", given.repeats),
+        "sweep": lambda: sweep(given.repeats),
+        "import": lambda: imports(given.repeats),
+    }
+    unknown = [name for name in given.names if name not in (*comparisons, "explorers")]
+    if unknown or given.repeats < 1:
+        parser.error(f"unknown comparison {unknown[0]!r}" if unknown else "--repeats must be at least 1")
+    here = device.machine("cpu")
+    print(f"{here.name}, {here.num_threads} threads on {here.num_cores} cores, torch {here.torch_version}")
+    names = given.names or [*comparisons, "explorers"]
+    met = [comparisons[name]() for name in names if name in comparisons]
+    if "explorers" in names:
+        met.append(subprocess.run([sys.executable, "-m", "benchmarks.explorers"], cwd=timing.ROOT).returncode == 0)
+    print("\nevery goal met" if all(met) else "\nat least one goal was missed")
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
