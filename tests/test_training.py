@@ -331,6 +331,7 @@ def _label(clouds):
         (_label, r"label 7 of example 11 is out of range: the model tells 3 classes apart, .* 0 … 2 \(1 of 180"),
         (_nan, r"2 of 900 features are NaN or infinite, the first one at example 4, position \[2\]"),
         (lambda d: Split(d.train.x.double(), d.train.y), "the features are float64 but the model is float32"),
+        (lambda d: Split(d.train.x.byte(), d.train.y), r"the features are uint8 \(0 … 255\): give the model floats"),
         (lambda d: Split(d.train.x[:, :4], d.train.y), r"Softmax expects inputs \[examples, 5\], got \[2, 4\]"),
         (lambda d: Split(d.train.x, d.train.x[:, :2]), r"returns \[3\] values an example, the targets have \[2\]"),
         (lambda d: Split(d.train.x[:0], d.train.y[:0]), "there are no examples to train on"),

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import nbformat
 
-from tools import execution, notebooks
+from tools import execution, lab, notebooks
 from tools.execution import REPOSITORY, Book
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -151,14 +151,6 @@ def test(book: Book) -> bool:
     return not failed
 
 
-def lab() -> bool:
-    """Open JupyterLab on the chapters, without its news and update checks."""
-    quiet = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    start = "book/index.ipynb" if (REPOSITORY / "book" / "index.ipynb").is_file() else "book"
-    command = [sys.executable, "-m", "jupyterlab", *quiet, f"--LabApp.default_url=/lab/tree/{start}"]
-    return subprocess.run(command, cwd=REPOSITORY).returncode == 0
-
-
 def serve(book: Book, port: int) -> bool:
     """Serve the built pages on this machine until Ctrl-C."""
     if not (book.html / "index.html").is_file():
@@ -198,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.action == "test":
             passed = test(book)
         elif options.action == "lab":
-            passed = lab()
+            passed = lab.start(REPOSITORY, "book/index.ipynb")
         else:
             passed = serve(book, options.port)
     except FileNotFoundError as problem:

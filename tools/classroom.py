@@ -26,6 +26,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from tools import lab
+
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENTS = ROOT / "book" / "assignments"
 ASSIGNMENT = "linear_models"
@@ -113,11 +115,9 @@ def grade(course: Path, assignment: str = ASSIGNMENT, *, limits: Limits = Limits
 
 def by_hand(course: Path, *options: str) -> subprocess.Popen:
     """Start JupyterLab on `course`, where Formgrader (menu Nbgrader) shows the answers that wait for the teacher."""
-    quiet = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment = {"COURSE_FOLDER": str(course.resolve()), "JUPYTER_CONFIG_PATH": str(ASSIGNMENTS), "PATH": path}
-    command = [sys.executable, "-m", "jupyterlab", *quiet, *options]
-    return subprocess.Popen(command, cwd=course, env=os.environ | environment)
+    return subprocess.Popen(lab.command(*options), cwd=course, env=os.environ | environment)
 
 
 def feedback(course: Path, assignment: str = ASSIGNMENT) -> list[Path]:

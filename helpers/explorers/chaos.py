@@ -21,10 +21,10 @@ WORDS = {
     "steps": "step",
     "first": "starts at 0.3",
     "second": "a millionth higher",
-    "learned": "Learning rate {lr}: the weight settles at 1, within a thousandth, after {steps} steps. Nobody could tell the two runs apart.",
-    "slow": "Learning rate {lr}: the weight is on its way to 1, but {steps} steps are not enough to get within a thousandth.",
+    "learned": "Learning rate {lr}: both runs settle at 1, within a thousandth, after {steps} steps.",
+    "slow": "Learning rate {lr}: the weight is on its way to 1, but {steps} steps are too few to arrive.",
     "cycle": "Learning rate {lr}: the weight never settles. It jumps between {period} values for ever.",
-    "wanders": "Learning rate {lr}: chaos. The two runs began a millionth apart; after {steps} steps they are {gap} apart.",
+    "wanders": "Learning rate {lr}: chaos. Two runs began a millionth apart; after {steps} steps they are {gap} apart.",
     "gone": "Learning rate {lr}: the weight leaves the picture after {steps} steps and grows without limit.",
     "first_column": "run 1",
     "second_column": "run 2",
@@ -32,7 +32,7 @@ WORDS = {
 
 
 class Chaos(Explorer):
-    """Gradient descent on the loss (w² − 1)² / 4, a model with one weight that is used twice and should learn w · w = 1.
+    """Gradient descent on the loss (w² − 1)² / 4: a model with one weight, used twice, that should learn w · w = 1.
 
     The bottom of the valley has the curvature 2, so a step is too long from the learning rate 1 on; from about 1.3 the
     weight moves chaotically, and beyond 2 it grows without limit.
@@ -84,4 +84,5 @@ class Chaos(Explorer):
     @staticmethod
     def cases() -> list[dict]:
         """Settings at which the browser tests compare this function with the page."""
-        return [{"lr": lr, "start": start, "steps": 60} for lr in (0.1, 0.9, 1.1, 1.9, 2.05) for start in (0.3, 0.300001)]
+        rates, starts = (0.1, 0.9, 1.1, 1.9, 2.05), (0.3, 0.300001)
+        return [{"lr": lr, "start": start, "steps": 60} for lr in rates for start in starts]

@@ -46,7 +46,7 @@ class Slope(Explorer):
         super().__init__(
             {
                 "title": "How short should the step be?",
-                "hint": "Shorten the step. Left, the line through two points nears the tangent; right, watch the error.",
+                "hint": "Shorten the step. Left, the line through two points nears the tangent. Right: the error.",
                 "words": WORDS,
                 "start": {"x": float(x), "h": float(h)},
                 "source": "Computed in this page, with the roundings of 32-bit and 64-bit numbers.",

@@ -89,10 +89,9 @@ def style() -> None:
     if ipython is None or ipython.get_ipython() is None:
         return
     import matplotlib.pyplot  # noqa: F401  (connects figures with the notebook)
-    from matplotlib_inline.backend_inline import set_matplotlib_formats
     from matplotlib_inline.config import InlineBackend
 
-    set_matplotlib_formats("retina")
+    InlineBackend.instance().figure_formats = {"retina"}
     InlineBackend.instance().print_figure_kwargs = {"bbox_inches": None}
 
 

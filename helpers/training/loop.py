@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
@@ -165,7 +164,8 @@ class Loop:
         good = torch.full((), float(step), device=self.device) if self.latched else None
         self._remember(step)
         self.inside.start(seed)
-        with self.inside:
+        self.inside.enter()
+        try:
             for index in chunks:
                 if not model.training:
                     model.train()
@@ -188,8 +188,13 @@ class Loop:
                 step += 1
                 if latch is not None and (step % _BETWEEN_READS == 0 or index is chunks[-1]) and latch.item():
                     self._diverged(int(good.item()) + 1, number, math.nan, lr)
-                with self.inside.outside():
+                self.inside.leave()
+                try:
                     yield Step(step, number, loss.detach(), lr)
+                finally:
+                    self.inside.enter()
+        finally:
+            self.inside.leave()
 
     def _remember(self, step: int) -> None:
         if step - self._snapshot[0] >= _BETWEEN_SNAPSHOTS and self.finite():
@@ -223,8 +228,8 @@ class _Inside:
             torch.cuda.init()
             self._generators.append(torch.cuda.default_generators[device.index or torch.cuda.current_device()])
         self._num_threads = num_threads
-        self._mine: list[Tensor] = []
-        self._theirs: list[Tensor] = []
+        self._mine = [generator.get_state() for generator in self._generators]
+        self._theirs = list(self._mine)
         self._their_threads = num_threads
 
     def start(self, seed: int) -> None:
@@ -232,28 +237,22 @@ class _Inside:
         with devices.seeded(seed):
             self._mine = [generator.get_state() for generator in self._generators]
 
-    def __enter__(self) -> _Inside:
-        self._theirs = [generator.get_state() for generator in self._generators]
-        for generator, state in zip(self._generators, self._mine, strict=True):
-            generator.set_state(state)
+    def enter(self) -> None:
+        """Put the caller's state aside."""
+        for position, generator in enumerate(self._generators):
+            self._theirs[position] = generator.get_state()
+            generator.set_state(self._mine[position])
         self._their_threads = torch.get_num_threads()
-        torch.set_num_threads(self._num_threads)
-        return self
+        if self._their_threads != self._num_threads:
+            torch.set_num_threads(self._num_threads)
 
-    def __exit__(self, *exception: object) -> None:
-        torch.set_num_threads(self._their_threads)
-        self._mine = [generator.get_state() for generator in self._generators]
-        for generator, state in zip(self._generators, self._theirs, strict=True):
-            generator.set_state(state)
-
-    @contextmanager
-    def outside(self) -> Iterator[None]:
-        """A context in which the caller's generators and threads are back."""
-        self.__exit__()
-        try:
-            yield
-        finally:
-            self.__enter__()
+    def leave(self) -> None:
+        """Give the caller's state back."""
+        if self._their_threads != self._num_threads:
+            torch.set_num_threads(self._their_threads)
+        for position, generator in enumerate(self._generators):
+            self._mine[position] = generator.get_state()
+            generator.set_state(self._theirs[position])
 
 
 def steps(

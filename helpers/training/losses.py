@@ -86,6 +86,8 @@ def objective(model: nn.Module, split: Split, loss: Loss | None = None) -> Objec
             the value and where it stands.
     """
     check_features(split.x)
+    if split.x.dtype is torch.uint8:
+        raise ValueError("the features are uint8 (0 … 255): give the model floats in [0, 1], with x.float() / 255")
     parameter = next(model.parameters(), None)
     if parameter is not None and split.x.is_floating_point() and split.x.dtype != parameter.dtype:
         raise ValueError(

@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +15,8 @@ import chromium
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from tools import lab as quiet
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = ROOT / "book" / "algorithms" / "linear_regression.ipynb"
@@ -65,15 +66,11 @@ def lab(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = folder / "settings"
-    quiet = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    quiet.parent.mkdir(parents=True)
-    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}', "utf8")
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
+    command = quiet.command(
+        "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
         f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}", f"--LabApp.user_settings_dir={settings}",
-        f"--LabApp.workspaces_dir={folder / 'workspaces'}", "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]  # fmt: skip
+        f"--LabApp.workspaces_dir={folder / 'workspaces'}",
+    )  # fmt: skip
     environment = os.environ | {"HELPERS_BOOK": str(ROOT), "HELPERS_DEVICE": "cpu", "PYTHONPATH": str(ROOT)}
     log = (folder / "log.txt").open("w")
     server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
