@@ -16,6 +16,13 @@ from torch import nn
 
 from helpers import data, metrics, models, records, training
 
+SURFACES = {"num_per_class": 1000}
+EXACT_TURNS = {"flip": True, "degrees": 0.0, "scale": (1.0, 1.0), "quarter_turns": True}
+SMALL_CNN = {"in_channels": 3, "channels": [8, 16, 32, 64], "num_outputs": 1, "image_size": 150, "hidden": None,
+             "global_pool": True, "batch_norm": True}
+DOCUMENTS_CNN = {"in_channels": 3, "channels": [32, 64, 128], "num_outputs": 1, "image_size": 150, "hidden": 128,
+                 "padding": "valid"}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -40,6 +47,19 @@ class Recipe:
         return build(self.model, self.model_options)
 
 
+@dataclass(frozen=True)
+class Grid(Recipe):
+    """The same training under several settings, each with several seeds; only train and validation are used.
+
+    Arguments:
+        variants: name → what differs from ``fit_options``; ``num_train`` takes the first so many training examples.
+        seeds: of weights and order.
+    """
+
+    variants: dict[str, dict[str, Any]]
+    seeds: tuple[int, ...] = (0,)
+
+
 def build(model: str, options: dict[str, Any]) -> nn.Module:
     """Return an untrained model from the class name and the arguments that a record's configuration holds."""
     return getattr(models, model)(**options)
@@ -56,6 +76,26 @@ RECIPES: dict[str, Recipe] = {
                 "batch_norm": True},
         {"lr": 4e-3, "epochs": 12, "batch_size": 256, "schedule": "warmup_cosine", "weight_decay": 0.01,
          "augment": {"flip": True, "degrees": 5.0, "scale": (0.95, 1.05)}}),
+    "small-cnn-surfaces": Recipe(
+        "the small network on 150 × 150 surfaces", "surfaces", SURFACES, "CNN", SMALL_CNN,
+        {"lr": 4e-3, "epochs": 12, "batch_size": 32, "schedule": "cosine", "augment": EXACT_TURNS}),
+    "documents-cnn-surfaces": Recipe(
+        "the documents' network on 150 × 150 surfaces, trained as printed", "surfaces", SURFACES, "CNN", DOCUMENTS_CNN,
+        {"lr": 1e-3, "epochs": 12, "batch_size": 32, "optimiser": "adam"}),
+    "documents-cnn-mended": Recipe(
+        "the documents' network, trained as the small one is", "surfaces", SURFACES, "CNN", DOCUMENTS_CNN,
+        {"lr": 1e-3, "epochs": 12, "batch_size": 32, "schedule": "cosine", "augment": EXACT_TURNS}),
+    "learning-rates-surfaces": Grid(
+        "learning rates of the small network", "surfaces", {"num_per_class": 300}, "CNN", {**SMALL_CNN, "shrink": 2},
+        {"epochs": 20, "batch_size": 32},
+        {f"{lr:.1e}": {"lr": lr} for lr in (1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 1e-2, 3e-2, 1e-1, 3e-1)}),
+    "augmentation-surfaces": Grid(
+        "with and without augmentation, few images and many", "surfaces", SURFACES, "CNN", {**SMALL_CNN, "shrink": 2},
+        {"lr": 4e-3, "batch_size": 32, "schedule": "cosine"},
+        {f"{num} images, {name}": {"num_train": num, "epochs": epochs, "augment": augment}
+         for num, epochs in ((60, 60), (420, 20))
+         for name, augment in (("as they are", None), ("mirrored and turned", EXACT_TURNS))},
+        seeds=(0, 1, 2, 3, 4)),
 }
 
 
@@ -69,11 +109,8 @@ def run(recipe: Recipe, *, seed: int = 0, log: Callable[[str], None] = print) ->
     """
     dataset = data.load(recipe.data, seed=seed, **recipe.data_options)
     model = build(recipe.model, {**recipe.model_options, "seed": seed})
-    options = dict(recipe.fit_options)
-    if "augment" in options:
-        options["augment"] = training.augment.Augmentation(**options["augment"])
     log(f"{recipe.title}: {models.count(model):,} parameters, {len(dataset.train):,} training examples")
-    done = training.fit(model, dataset, seed=seed, **options)
+    done = training.fit(model, dataset, seed=seed, **_fit_options(recipe.fit_options))
     score = done.score(dataset.test)
     right = round(score.accuracy * score.num_examples)
     interval = metrics.wilson(right, score.num_examples)
@@ -81,18 +118,60 @@ def run(recipe: Recipe, *, seed: int = 0, log: Callable[[str], None] = print) ->
     log(f"test accuracy {score.accuracy:.4f} {interval}, {done.seconds:.0f} s on {stamp['device']}")
     log(str(done.cost()))
     curves = {key: [row[key] for row in done.history] for key in done.history[0] if done.history[0][key] is not None}
+    results = {"test_accuracy": score.accuracy, "test_accuracy_interval": list(interval), "test_loss": score.loss,
+               "num_test": score.num_examples,
+               "confusion": metrics.confusion(dataset.test.y, score.predictions, len(dataset.classes)).tolist(),
+               "classes": dataset.classes}
+    if len(dataset.classes) == 2:                    # so that two networks can be compared image by image
+        results |= {"test_labels": dataset.test.y.tolist(), "test_predictions": score.predictions.tolist()}
     return {
-        "configuration": {"title": recipe.title, "data": recipe.data, "data_options": recipe.data_options,
-                          "model": recipe.model, "model_options": recipe.model_options,
-                          "num_parameters": models.count(model), "num_train": len(dataset.train),
-                          "num_validation": len(dataset.validation), "num_test": len(dataset.test),
-                          "fit_options": recipe.fit_options, "threads": stamp["threads"]},
+        "configuration": _configuration(recipe, dataset, models.count(model), stamp["threads"]),
         "seed": seed, "device": stamp["device"], "precision": stamp["precision"], "seconds": done.seconds,
-        "flops": done.flops, "curves": curves, "corpus_sha256": dataset.sha256(),
-        "results": {"test_accuracy": score.accuracy, "test_accuracy_interval": list(interval), "test_loss": score.loss,
-                    "num_test": score.num_examples,
-                    "confusion": metrics.confusion(dataset.test.y, score.predictions, len(dataset.classes)).tolist(),
-                    "classes": dataset.classes}}
+        "flops": done.flops, "curves": curves, "corpus_sha256": dataset.sha256(), "results": results}
+
+
+def run_grid(grid: Grid, *, seed: int = 0, log: Callable[[str], None] = print) -> dict[str, Any]:
+    """Train every variant with every seed, and return the payload of a record.
+
+    Arguments:
+        grid: what to run.
+        seed: of the data.
+        log: takes lines about the progress.
+    """
+    dataset = data.load(grid.data, seed=seed, **grid.data_options)
+    curves, found, seconds, flops = {}, {}, 0.0, 0.0
+    for name, changes in grid.variants.items():
+        options = _fit_options({**grid.fit_options, **changes})
+        train = dataset.train.take(options.pop("num_train", len(dataset.train)))
+        part = data.Dataset(train, dataset.validation, dataset.test, dataset.card, dataset.classes)
+        found[name] = {"validation_loss": [], "validation_accuracy": [], "train_accuracy": []}
+        for start in grid.seeds:
+            done = training.fit(build(grid.model, {**grid.model_options, "seed": start}), part, seed=start, **options)
+            for key in ("train_loss", "validation_loss", "validation_accuracy"):
+                curves[f"{name}, seed {start}, {key}"] = [row[key] for row in done.history]
+            for key, values in found[name].items():
+                values.append(done.history[-1][key])
+            seconds, flops = seconds + done.seconds, flops + (done.flops or 0)
+            log(f"{name}, seed {start}: validation accuracy {found[name]['validation_accuracy'][-1]:.3f}")
+    stamp = done.stamp()
+    configuration = _configuration(grid, dataset, models.count(grid.build()), stamp["threads"])
+    return {
+        "configuration": configuration | {"variants": grid.variants, "seeds": list(grid.seeds)}, "seed": seed,
+        "device": stamp["device"], "precision": stamp["precision"], "seconds": seconds, "flops": flops,
+        "curves": curves, "corpus_sha256": dataset.sha256(), "results": {"variants": found}}
+
+
+def _fit_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Options for ``training.fit`` from the plain values of a recipe."""
+    augment = options.get("augment")
+    return {**options, "augment": training.augment.Augmentation(**augment) if augment else None}
+
+
+def _configuration(recipe: Recipe, dataset: data.Dataset, num_parameters: int, threads: int) -> dict[str, Any]:
+    return {"title": recipe.title, "data": recipe.data, "data_options": recipe.data_options,
+            "model": recipe.model, "model_options": recipe.model_options, "num_parameters": num_parameters,
+            "num_train": len(dataset.train), "num_validation": len(dataset.validation),
+            "num_test": len(dataset.test), "fit_options": recipe.fit_options, "threads": threads}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,7 +195,9 @@ def main(arguments: list[str] | None = None) -> int:
     if path.exists() and not chosen.replace:
         print(f"{path.name} is recorded already: pass --replace to run it again", file=sys.stderr)
         return 2
-    print(records.save(chosen.name, run(RECIPES[chosen.name]), mine=False, replace=chosen.replace))
+    recipe = RECIPES[chosen.name]
+    payload = run_grid(recipe) if isinstance(recipe, Grid) else run(recipe)
+    print(records.save(chosen.name, payload, mine=False, replace=chosen.replace))
     return 0
 
 

@@ -155,29 +155,15 @@ def test_a_page_that_is_missing_fails(mini, capsys):
     assert "_toc.yml names 'book/drawing', and there is no book/drawing.ipynb" in capsys.readouterr().out
 
 
-def test_code_changes_execute_that_notebook_only_and_a_broken_explorer_says_so(mini):
+def test_code_changes_execute_that_notebook_only_and_a_broken_explorer_says_so(mini, request):
     edit(mini / "book/drawing.ipynb", '\\"value\\": 3', '\\"other\\": 3')
     passed, output = build(mini)
     assert passed and "executing 1 of 2" in output
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        if os.environ.get("HELPERS_REQUIRE_BROWSER") == "1":
-            pytest.fail("Chromium is not installed, and HELPERS_REQUIRE_BROWSER=1 asks for it")
-        pytest.skip("Chromium is not installed (Debian and Ubuntu: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        view = browser.new_page()
-        errors = []
-        view.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        for _ in range(2):
-            errors.clear()
-            view.goto((mini / "_build/html/book/drawing.html").as_uri())
-            view.wait_for_selector('.course-explorer[data-state="error"]', timeout=10_000)
-            assert "the state has no value" in view.inner_text(".course-explorer [role=status]")
-            assert any("the state has no value" in error for error in errors)
-        browser.close()
+    for _ in range(2):
+        view, seen = request.getfixturevalue("open_page")((mini / "_build/html/book/drawing.html").as_uri())
+        view.wait_for_selector('.course-explorer[data-state="error"]', timeout=10_000)
+        assert "the state has no value" in view.inner_text(".course-explorer [role=status]")
+        assert any("the state has no value" in error for error in seen["console"])
 
 
 # -- fingerprints --------------------------------------------------------------------------------------------------

@@ -133,6 +133,15 @@ def test_a_readers_own_file_is_never_overwritten(wine, tmp_path):
         assert path.read_bytes() == before
 
 
+def test_a_run_that_diverges_leaves_the_checkpoint_of_its_last_good_epoch(tmp_path):
+    path, line = tmp_path / "run.safetensors", data.load("line")
+    with pytest.raises(training.TrainingDiverged) as caught:
+        training.fit(models.Linear(1), line, lr=0.1, epochs=200, batch_size=None, optimiser="sgd", checkpoint=path)
+    state = checkpoints.load(path)
+    assert state.epoch == len(state.history) - 1 == caught.value.epoch - 1 and state.history == caught.value.history
+    assert all(torch.isfinite(tensor).all() for tensor in state.model.values())
+
+
 def test_missing_files_and_folders(wine, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
         checkpoints.load(tmp_path / "none.safetensors")

@@ -38,6 +38,15 @@ def test_small_cnn():
     assert model.num_parameters == (9 * 8 + 8) + 2 * 8 + (9 * 8 * 16 + 16) + 2 * 16 + (16 * 10 + 10)
 
 
+def test_a_shrinking_cnn_looks_at_block_averages():
+    small = models.CNN(1, [4], 1, image_size=5, hidden=None)
+    shrinking = models.CNN(1, [4], 1, image_size=10, hidden=None, shrink=2)
+    x = torch.rand(3, 1, 10, 10, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(shrinking(x), small(torch.nn.functional.avg_pool2d(x, 2)))
+    with pytest.raises(ValueError, match="shrink must be an integer of at least 1, got 0"):
+        models.CNN(1, [4], 1, image_size=10, shrink=0)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -68,6 +77,7 @@ def test_initial_weights_are_uniform_within_one_over_root_of_inputs():
         (models.Softmax(20, 5), torch.zeros(6, 20)),
         (models.CNN(3, [4, 8], 2, image_size=20, padding="valid"), torch.zeros(6, 3, 20, 20)),
         (models.CNN(1, [4, 8], 2, image_size=16, global_pool=True), torch.zeros(6, 1, 16, 16)),
+        (models.CNN(1, [4, 8], 2, image_size=32, global_pool=True, shrink=2), torch.zeros(6, 1, 32, 32)),
     ],
 )
 def test_flops_agree_with_torch(model, x):

@@ -207,6 +207,7 @@ def test_every_recorded_configuration_still_builds_its_model():
             assert models.count(model) == configuration["num_parameters"]
     assert models.count(RECIPES["softmax-fashion-mnist"].build()) == 7850
     assert models.count(RECIPES["cnn-fashion-mnist"].build()) < 100_000
+    assert models.count(RECIPES["documents-cnn-surfaces"].build()) == 4_828_481
 
 
 def test_a_recipe_gives_a_valid_record(book, capsys, monkeypatch):
@@ -230,3 +231,19 @@ def test_a_recipe_gives_a_valid_record(book, capsys, monkeypatch):
     assert record.main(["--list"]) == 0
     listed = capsys.readouterr().out
     assert "small                        recorded  a small run" in listed and "cnn-fashion-mnist" in listed
+
+
+def test_a_grid_records_every_variant_and_seed(book, monkeypatch):
+    from benchmarks import record
+
+    grid = record.Grid("two rates", "breast_cancer", {}, "Softmax", {"num_inputs": 30, "num_classes": 2},
+                       {"batch_size": 32}, {"slow": {"lr": 1e-5, "epochs": 1},
+                                            "fast": {"lr": 1e-2, "epochs": 2, "num_train": 100}}, seeds=(0, 1))
+    monkeypatch.setitem(record.RECIPES, "grid", grid)
+    assert record.main(["grid"]) == 0
+    saved = records.load("grid")
+    found = saved["results"]["variants"]
+    assert len(saved["curves"]["fast, seed 1, validation_loss"]) == 3
+    assert found["fast"]["validation_loss"][1] == saved["curves"]["fast, seed 1, validation_loss"][-1]
+    assert min(found["slow"]["validation_loss"]) > max(found["fast"]["validation_loss"])
+    assert saved["configuration"]["variants"]["fast"]["num_train"] == 100 and saved["configuration"]["seeds"] == [0, 1]

@@ -1,41 +1,23 @@
-"""The loop and fit: the same numbers as torch, divergence, early stopping, bad input."""
+"""The loop and fit: the same numbers as torch, divergence, early stopping, records."""
 
 import json
 import math
-import subprocess
-import sys
 import warnings
-from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from clouds import blobs, weights
 from torch import nn
 
 from helpers import data, models, training
-from helpers.data import Dataset, Split, TensorBatches
-from helpers.training import augment
+from helpers.data import Split, TensorBatches
 from helpers.training.loop import Loop, Options
-
-
-def blobs(num=300, num_classes=3, num_inputs=5, seed=0):
-    """Three clouds, as a data set."""
-    generator = torch.Generator().manual_seed(seed)
-    y = torch.randint(num_classes, (num,), generator=generator)
-    centres = 2 * torch.randn(num_classes, num_inputs, generator=generator)
-    x = centres[y] + torch.randn(num, num_inputs, generator=generator)
-    a, b = num * 3 // 5, num * 4 // 5
-    card = SimpleNamespace(name="blobs")
-    return Dataset(Split(x[:a], y[:a]), Split(x[a:b], y[a:b]), Split(x[b:], y[b:]), card, list("abc"))
 
 
 @pytest.fixture(scope="module")
 def clouds():
     return blobs()
-
-
-def weights(model):
-    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
 TORCH = {
@@ -311,127 +293,3 @@ def test_the_test_split_is_touched_once(clouds):
     assert score.num_examples == 60 and score.predictions.shape == (60,)
     with pytest.warns(UserWarning, match="this test split was scored before"):
         assert run.score(clouds.test) == score
-
-
-def _nan(clouds):
-    x = clouds.train.x.clone()
-    x[4, 2], x[9, 0] = math.nan, math.inf
-    return Split(x, clouds.train.y)
-
-
-def _label(clouds):
-    y = clouds.train.y.clone()
-    y[11] = 7
-    return Split(clouds.train.x, y)
-
-
-@pytest.mark.parametrize(
-    ("split", "message"),
-    [
-        (_label, r"label 7 of example 11 is out of range: the model tells 3 classes apart, .* 0 … 2 \(1 of 180"),
-        (_nan, r"2 of 900 features are NaN or infinite, the first one at example 4, position \[2\]"),
-        (lambda d: Split(d.train.x.double(), d.train.y), "the features are float64 but the model is float32"),
-        (lambda d: Split(d.train.x.byte(), d.train.y), r"the features are uint8 \(0 … 255\): give the model floats"),
-        (lambda d: Split(d.train.x[:, :4], d.train.y), r"Softmax expects inputs \[examples, 5\], got \[2, 4\]"),
-        (lambda d: Split(d.train.x, d.train.x[:, :2]), r"returns \[3\] values an example, the targets have \[2\]"),
-        (lambda d: Split(d.train.x[:0], d.train.y[:0]), "there are no examples to train on"),
-        (lambda d: d, "training needs a split with x and y .such as dataset.train., got Dataset"),
-    ],
-)
-def test_bad_data(clouds, split, message):
-    with pytest.raises(ValueError, match=message):
-        training.steps(models.Softmax(5, 3), split(clouds), lr=0.1)
-
-
-def test_binary_labels_out_of_range(clouds):
-    with pytest.raises(ValueError, match="label 2 of example .* tells 2 classes apart"):
-        training.steps(models.Linear(5, 1), clouds.train, lr=0.1)
-
-
-def test_nan_in_regression_targets():
-    line = data.load("line")
-    y = line.train.y.clone()
-    y[3] = math.nan
-    with pytest.raises(ValueError, match="the targets hold NaN or infinite numbers, first in example 3"):
-        training.steps(models.Linear(1), Split(line.train.x, y), lr=0.1)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"lr": 0.0}, "learning rate lr must be a finite number above 0, got 0.0"),
-        ({"lr": -1}, "above 0, got -1"),
-        ({"lr": 0.1, "epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
-        ({"lr": 0.1, "epochs": 2.5}, "epochs must be a whole number of at least 1, got 2.5"),
-        ({"lr": 0.1, "batch_size": 0}, r"batch_size must be .* \(or None for all examples at once\), got 0"),
-        ({"lr": 0.1, "optimiser": "lion"}, "unknown optimiser 'lion'"),
-        ({"lr": 0.1, "schedule": "linear"}, "unknown schedule 'linear'"),
-        ({"lr": 0.1, "seed": -3}, "seed must be an integer of at least 0, got -3"),
-        ({"lr": 0.1, "device": "tpu"}, "unknown device 'tpu'"),
-        ({"lr": 0.1, "precision": "float8"}, "unknown precision 'float8'"),
-    ],
-)
-def test_bad_options_speak_before_the_first_step(clouds, options, message):
-    with pytest.raises(ValueError, match=message):
-        training.steps(models.Softmax(5, 3), clouds.train, **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"patience": 0}, "patience must be a whole number of epochs of at least 1, or None, got 0"),
-        ({"resume": True}, "resume=True needs checkpoint=PATH"),
-    ],
-)
-def test_bad_options_of_fit(clouds, options, message):
-    with pytest.raises(ValueError, match=message):
-        training.fit(models.Softmax(5, 3), clouds, lr=0.1, epochs=1, **options)
-    with pytest.raises(ValueError, match="fit needs a data set with train and validation splits, got Split"):
-        training.fit(models.Softmax(5, 3), clouds.train, lr=0.1, epochs=1)
-
-
-def test_augmentation_turns_scales_and_mirrors():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(6, 2, 9, 9, generator=generator)
-    assert torch.allclose(augment.warp(x, torch.zeros(6), torch.ones(6)), x, atol=1e-5)
-    assert torch.allclose(augment.warp(x, torch.full((6,), 90.0), torch.ones(6)), x.rot90(1, (2, 3)), atol=1e-4)
-    large = augment.warp(x, torch.zeros(6), torch.full((6,), 3.0))
-    assert torch.allclose(large[..., 4, 4], x[..., 4, 4], atol=1e-5)
-    assert torch.allclose(large[..., 1::3, 1::3], x[..., 3:6, 3:6], atol=1e-4)  # the middle third fills the picture
-    mirrored = augment.flip(x, generator)
-    same = [torch.equal(a, b) for a, b in zip(mirrored, x, strict=True)]
-    assert all(s or torch.equal(a, b.flip(-1)) for s, a, b in zip(same, mirrored, x, strict=True))
-    assert 0 < sum(same) < 6
-    for function in (augment.rotate, augment.scale, augment.Augmentation()):
-        a, b = (function(x, torch.Generator().manual_seed(1)) for _ in range(2))
-        assert a.shape == x.shape and torch.equal(a, b) and not torch.allclose(a, x)
-
-
-def test_augmentation_in_training_repeats():
-    x = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    split = Split(x, (x.mean((1, 2, 3)) > x.mean()).long())
-    runs = []
-    for noise in (augment.Augmentation(), augment.Augmentation(), None):
-        model = models.CNN(1, [4], 2, image_size=8)
-        list(training.steps(model, split, lr=0.01, epochs=2, augment=noise))
-        runs.append(weights(model))
-    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
-
-
-def test_bad_augmentation():
-    with pytest.raises(ValueError, match=r"augmentation needs images \[n, channels, height, width\], got \[4, 5\]"):
-        augment.flip(torch.zeros(4, 5), torch.Generator())
-    with pytest.raises(ValueError, match="scale needs 0 < low ≤ high"):
-        augment.Augmentation(scale=(1.2, 0.8))
-
-
-def test_import_needs_no_notebook_packages():
-    code = """
-import sys
-for name in ("IPython", "ipywidgets", "anywidget", "jupyter_book", "nbformat", "pandas", "accelerate", "scipy"):
-    sys.modules[name] = None
-import helpers.training
-assert "sklearn" not in sys.modules and "matplotlib" not in sys.modules
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

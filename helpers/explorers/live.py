@@ -165,11 +165,7 @@ class Live:
             self.result["line"] = (line + [0.0])[:2] if all(map(math.isfinite, line)) else None
 
     def _measure(self, split: Any) -> tuple[float, float | None]:
-        import torch
+        from helpers import training
 
-        with torch.no_grad():
-            output = self.model(split.x)
-            if split.y.is_floating_point():
-                return float(torch.nn.functional.mse_loss(output, split.y.reshape(output.shape))), None
-            loss = torch.nn.functional.cross_entropy(output, split.y)
-            return float(loss), float((output.argmax(1) == split.y).double().mean())
+        score = training.evaluate(self.model, split)
+        return score.loss, score.accuracy

@@ -25,6 +25,7 @@ class CNN(Counted, nn.Module):
         global_pool: average over all positions before the dense head, so that it needs few parameters.
         batch_norm: normalise after each convolution over the batch.
         dropout: probability of dropping a value before each dense layer, in [0, 1).
+        shrink: average blocks of shrink × shrink pixels before the first stage; 1 leaves the image as it is.
         seed: start of the random initial weights.
 
     Raises:
@@ -44,6 +45,7 @@ class CNN(Counted, nn.Module):
         global_pool: bool = False,
         batch_norm: bool = False,
         dropout: float = 0.0,
+        shrink: int = 1,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -55,8 +57,8 @@ class CNN(Counted, nn.Module):
             raise ValueError(f"dropout is the probability of dropping a value and lies in [0, 1), got {dropout!r}")
         self.image_shape = (checked_size("in_channels", in_channels), *[checked_size("image_size", image_size)] * 2)
         widths = [in_channels, *[checked_size("a number in channels", width) for width in channels]]
-        size = image_size
-        stages: list[nn.Module] = []
+        size = image_size // checked_size("shrink", shrink)
+        stages: list[nn.Module] = [nn.AvgPool2d(shrink)] if shrink > 1 else []
         with device.seeded(seed):
             for before, after in zip(widths[:-1], widths[1:], strict=True):
                 size = (size if padding == "same" else size - 2) // 2

@@ -1,4 +1,4 @@
-"""Augmentation of image batches on their device: mirror, rotate, scale.
+"""Augmentation of image batches on their device: mirror, turn, rotate, scale.
 
 Each function takes images x [n, channels, height, width] and a CPU generator, and treats every image of the batch
 differently; the same generator state gives the same images on every device.
@@ -19,6 +19,22 @@ def flip(x: Tensor, generator: torch.Generator) -> Tensor:
     _check(x)
     mirrored = _uniform(len(x), 0.0, 1.0, generator, x) < 0.5
     return torch.where(mirrored[:, None, None, None], x.flip(-1), x)
+
+
+def quarter_turn(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn each image by 0, 90, 180 or 270 degrees; every pixel keeps its value.
+
+    Raises:
+        ValueError: the images are not square.
+    """
+    _check(x)
+    if x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"quarter turns need square images, got {x.shape[-2]}×{x.shape[-1]} pixels")
+    turns = torch.randint(0, 4, (len(x),), generator=generator).to(x.device)
+    turned = torch.empty_like(x)
+    for number in range(4):
+        turned[turns == number] = x[turns == number].rot90(number, (-2, -1))
+    return turned
 
 
 def rotate(x: Tensor, generator: torch.Generator, degrees: float = 15.0) -> Tensor:
@@ -60,17 +76,19 @@ def warp(x: Tensor, degrees: Tensor, factor: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Mirror, rotate and scale in one go, for ``fit(..., augment=Augmentation())``.
+    """Mirror, turn, rotate and scale in one go, for ``fit(..., augment=Augmentation())``.
 
     Arguments:
         flip: mirror half of the images.
         degrees: largest angle in either direction.
-        scale: smallest and largest factor.
+        scale: smallest and largest factor; with degrees 0 and (1.0, 1.0) no pixel is interpolated.
+        quarter_turns: turn each image by a random multiple of 90 degrees (square images).
     """
 
     flip: bool = True
     degrees: float = 15.0
     scale: tuple[float, float] = (0.9, 1.1)
+    quarter_turns: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1]:
@@ -81,6 +99,10 @@ class Augmentation:
         _check(x)
         if self.flip:
             x = flip(x, generator)
+        if self.quarter_turns:
+            x = quarter_turn(x, generator)
+        if self.degrees == 0 and self.scale == (1.0, 1.0):
+            return x
         angle = _uniform(len(x), -self.degrees, self.degrees, generator, x)
         return warp(x, angle, _uniform(len(x), *self.scale, generator, x))
 

@@ -49,19 +49,16 @@ SweepReplay(sweep, view="line", dataset=line, id="live-line",
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def lab(browser, tmp_path_factory):
     """A server on a free port with a notebook of our own and a copy of a chapter; gives (address, folder)."""
-    if not chromium.EXECUTABLE.exists():
-        chromium.missing(f"no browser at {chromium.EXECUTABLE}")
     folder = tmp_path_factory.mktemp("lab")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = new_notebook(
         cells=[new_markdown_cell(TEXT), new_code_cell(CODE), new_code_cell("print(6 * 7)")], metadata=kernel
     )
     nbformat.write(notebook, folder / "live.ipynb")
-    if CHAPTER.exists():
-        (folder / "algorithms").mkdir()
-        shutil.copy(CHAPTER, folder / "algorithms")
+    (folder / "algorithms").mkdir()
+    shutil.copy(CHAPTER, folder / "algorithms")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -163,8 +160,6 @@ def test_live_training_runs_and_stops(open_page, lab):
 
 
 def test_a_chapter_runs_whole(open_page, lab):
-    if not CHAPTER.exists():
-        pytest.skip(f"{CHAPTER.name} is not written yet")
     page, seen = open_notebook(open_page, lab, f"algorithms/{CHAPTER.name}")
     run_all(page)
     assert errors(page) == []

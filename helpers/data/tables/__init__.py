@@ -31,10 +31,12 @@ def _value(text: str) -> int | float | bool | str | None:
 def table(name: str) -> list[dict[str, Any]]:
     """Return the rows of a table, numbers as numbers and empty cells as None.
 
-    "milestones": models 2012 to 2026 with year, organisation, domain, parameters (count), training_flop (FLOP in all),
-    training_tokens (tokens, or images where the provenance says so), flop_basis ("published" by the makers, "counted"
-    as 6 · parameters · tokens from published figures, "estimate" by others, None without a figure), estimate (True
-    where a figure shown is an estimate or second-hand), reference_key (references.bib) and provenance in words.
+    "milestones": models 2012 to 2026 with year, organisation, domain, parameters (count), active_parameters (count that
+    works on each token: the same for dense models, None where it is not known), training_flop (FLOP in all),
+    training_tokens (seen in training, or what tokens_unit says: tokens, words, images, pairs); parameters_basis,
+    flop_basis and tokens_basis, which say how each figure is known ("published" by the makers, "counted" from published
+    figures, for FLOP as 6 · active parameters · tokens, "estimate" by others or second-hand, None without a figure);
+    estimate (True where one of the three is an estimate), reference_key (references.bib) and provenance in words.
 
     Arguments:
         name: one of ``table_names()``.

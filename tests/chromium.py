@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,12 @@ from functools import lru_cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-EXECUTABLE = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+EXECUTABLE = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -26,7 +28,7 @@ DRAWING = """el => [...el.querySelectorAll("svg")].map(s => s.innerHTML).join() 
 FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip with a reason, or fail where the browser tests are required."""
     if REQUIRED:
         pytest.fail(f"{what} (HELPERS_REQUIRE_BROWSER=1)")
@@ -36,12 +38,12 @@ def missing(what: str) -> None:
 @contextmanager
 def browser() -> Iterator[Any]:
     """A headless Chromium."""
-    if not EXECUTABLE.exists():
-        missing(f"no browser at {EXECUTABLE}; install the system package chromium, or name another in CHROMIUM")
+    if EXECUTABLE is None:
+        missing("Chromium is not installed (Debian and Ubuntu: apt-get install chromium); CHROMIUM names another one")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(EXECUTABLE), args=FLAGS)
+        running = playwright.chromium.launch(executable_path=EXECUTABLE, args=FLAGS)
         yield running
         running.close()
 
