@@ -4,6 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+ADVICE := The packages are not installed; pip says above why. Check the network, then run the same command again.
 
 .PHONY: help book test lab serve bench release clean
 
@@ -29,21 +30,21 @@ release: .venv/.installed-book  ## build the students' version of the assignment
 	@$(RUN) tools.classroom release
 
 clean:  ## remove everything that was built (the environment stays: rm -r .venv removes it)
-	@rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	@rm -rf _build .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.installed-book: pyproject.toml constraints.txt | .venv/.created
 	@echo "Installing the book's packages into .venv (the first time takes minutes) ..."
-	@$(PIP) -e '.[book]'
+	@$(PIP) -e '.[book]' || { echo "$(ADVICE)" >&2; exit 1; }
 	@touch $@
 
 .venv/.installed-test: .venv/.installed-book
 	@echo "Installing what the tests need ..."
-	@$(PIP) -e '.[book,test,export]'
+	@$(PIP) -e '.[book,test,export]' || { echo "$(ADVICE)" >&2; exit 1; }
 	@touch $@
 
 .venv/.installed-bench: .venv/.installed-book
 	@echo "Installing the libraries to compare with ..."
-	@$(PIP) -e '.[book,bench]'
+	@$(PIP) -e '.[book,bench]' || { echo "$(ADVICE)" >&2; exit 1; }
 	@touch $@
 
 .venv/.created:

@@ -25,7 +25,7 @@ EXTRAS = {
     "book": ("the book and JupyterLab", JUPYTER),
     "classroom": ("grading assignments", ("nbgrader",)),
     "export": ("exporting models", ("onnx", "onnxruntime")),
-    "test": ("the tests", ("import-linter", "nbstripout", "playwright", "ruff")),
+    "test": ("the tests", ("axe-playwright-python", "import-linter", "playwright", "ruff")),
 }
 NEEDED_DISK_GIGABYTES = 5
 NEEDED_MEMORY_GIGABYTES = 4

@@ -258,23 +258,6 @@ def test_serve_says_in_one_sentence_what_is_wrong(built, tmp_path, capsys):
     assert f"Port {port} cannot be used" in message and "Traceback" not in message and message.count("\n") == 1
 
 
-@pytest.mark.parametrize("version, fits", [("3.10", False), ("3.11", True), ("3.13", True), ("3.14", False)])
-def test_the_version_check_speaks_first(tmp_path, version, fits):
-    """A pretended python3 on an otherwise empty PATH."""
-    major, minor = version.split(".")
-    fake = tmp_path / "python3"
-    inside = int(fits)
-    fake.write_text(f'#!/bin/sh\ncase "$1" in --version) echo "Python {version}.1";; *) exit {1 - inside};; esac\n')
-    fake.chmod(0o755)
-    script = REPOSITORY / "tools" / "pick_python.sh"
-    done = subprocess.run(["/bin/sh", script], capture_output=True, text=True, env={"PATH": str(tmp_path)})
-    assert (done.returncode == 0) == fits
-    if fits:
-        assert done.stdout.strip() == "python3"
-    else:
-        assert f"found Python {version}.1" in done.stderr and done.stderr.count("\n") == 1
-
-
 # -- the real book, after its notebooks ran ------------------------------------------------------------------------
 
 

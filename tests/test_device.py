@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers import device
+from helpers import device, economics
 
 
 def test_pick_takes_the_name_before_the_setting(monkeypatch):
@@ -15,10 +15,8 @@ def test_pick_takes_the_name_before_the_setting(monkeypatch):
     assert device.pick().type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cpuu", "xla", ""])
+@pytest.mark.parametrize("name", ["gpu", "cpuu", "xla", " "])
 def test_unknown_device_names_the_ones_there_are(name):
-    if name == "":
-        name = " "
     with pytest.raises(ValueError, match="unknown device .* use 'cpu'"):
         device.pick(name)
 
@@ -69,6 +67,12 @@ def test_precision_is_float32_unless_asked(monkeypatch):
 )
 def test_peak_flops(name, dtype, peak):
     assert device.peak_flops(name, dtype) == peak
+
+
+def test_peaks_are_those_of_the_table_of_accelerators():
+    for name in ("a100", "h100", "h200", "b200"):
+        row = economics.accelerator(name)
+        assert device.peak_flops(row.title, torch.bfloat16) == row.flops_per_second
 
 
 def test_seeded_repeats_and_leaves_the_global_generator():

@@ -27,7 +27,8 @@ from helpers.explorers import (
     source,
     sources,
 )
-from helpers.explorers.training_cost import TrainingCost
+from helpers.explorers.dilution import Dilution
+from helpers.explorers.sources import FOLDER
 
 LINE = SimpleNamespace(train=SimpleNamespace(x=np.arange(5.0), y=2 * np.arange(5.0)))
 
@@ -66,10 +67,17 @@ def test_every_source_is_one_module_without_imports():
         assert len(text) < 100_000, name
 
 
-def test_files_stay_small():
-    folder = helpers.explorers.sources.__globals__["FOLDER"]
-    for path in folder.glob("*.mjs"):
-        assert len(path.read_text("utf8").splitlines()) <= 350, path.name
+def test_the_table_of_labels_holds_what_the_modules_show_and_nothing_else():
+    texts = {path.name: path.read_text("utf8") for path in FOLDER.glob("*.mjs")}
+    table = set(re.findall(r"^  (\w+): \"", texts.pop("labels.mjs"), re.MULTILINE))
+    code = "\n".join(texts.values())
+    assert set(re.findall(r"\blabel\(\"(\w+)\"", code)) <= table
+    assert {key for key in table if f'"{key}"' not in code} == set()
+
+
+def test_colours_come_from_the_palette():
+    for path in FOLDER.glob("*.mjs"):
+        assert not re.search(r"#[0-9a-fA-F]{6}\b", path.read_text("utf8")), path.name
 
 
 def test_unknown_module_is_named():
@@ -186,7 +194,7 @@ def test_weights_are_bytes_at_24_points():
         (lambda: Threshold([0.1, 0.2, 0.3], [0, 1]), "3 scores, 2 labels"),
         (lambda: Threshold([0.1, 0.2], [0, 1], costs=(0, 1)), r"found \(0, 1\)"),
         (lambda: Live(None, None, lrs=(1, 0.1)), r"found \(1, 0.1\)"),
-        (lambda: TrainingCost(1e15, 2.0, "", devices=0), "devices: 0 is not between 1 and"),
+        (lambda: Dilution(exit_value=0), "exit_value: 0 is not between 100000.0 and"),
     ],
 )
 def test_bad_input_is_named(make, message):
@@ -195,11 +203,11 @@ def test_bad_input_is_named(make, message):
 
 
 def test_formula_checks_the_names_of_its_sentence():
-    class Bad(TrainingCost):
+    class Bad(Dilution):
         def __init__(self):
-            one = {"name": "parameters", "label": "n", "min": 1, "max": 2, "value": 1}
-            fixed = {"tokens": 1, "devices": 1, "utilisation": 1, "flops_per_second": 1, "price_per_hour": 1}
-            Formula.__init__(self, [one], [], sentence="[[parameters]] {price}", fixed=fixed)
+            one = {"name": "seed", "label": "sold", "min": 0, "max": 1, "value": 0.2}
+            fixed = {"series_a": 0, "series_b": 0, "pool": 0, "exit_value": 1}
+            Formula.__init__(self, [one], [], sentence="[[seed]] {price}", fixed=fixed)
 
     with pytest.raises(ValueError, match="price: neither an input nor a result"):
         Bad()
@@ -310,7 +318,9 @@ def test_live_shows_a_run_that_diverges():
         await trainer._task
 
     asyncio.run(cell())
-    assert "step" in seen.seen[-1]["note"] and seen.seen[-1]["running"] is False
+    note = seen.seen[-1]["note"]
+    assert re.match(r"live run: the loss became (inf|nan) at step \d+ .*take a smaller one", note), note
+    assert seen.seen[-1]["running"] is False
     assert math.isfinite(next(iter(trainer.model.parameters())).abs().max().item())
 
 

@@ -63,7 +63,7 @@ def test_optional_packages_stay_optional():
     listed = {re.split(r"[\[<>=!~ ]", line)[0] for lines in extras.values() for line in lines}
     import_names = {name.replace("-", "_") for name in listed}
     import_names |= {"IPython", "ipykernel", "jupyter", "nbformat", "sphinx"}
-    blocked = sorted(import_names - {"chaos_to_prosperity", "httpx"})
+    blocked = sorted(import_names - {"chaos_to_prosperity"})
     assert {"anywidget", "ipywidgets", "nbgrader", "onnx"} <= set(blocked)
     floors = ["claims", "data", "device", "doctor", "economics", "metrics", "models", "records", "training"]
     done = run_python(
@@ -107,9 +107,24 @@ def test_every_dependency_is_pinned():
 # -- code ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", names(MODULES))
-def test_no_file_of_helpers_is_long(name):
-    assert len((ROOT / name).read_text("utf8").splitlines()) <= 350
+def test_no_file_of_code_is_long():
+    lengths = {path.relative_to(ROOT).as_posix(): len(text.splitlines()) for path, text in texts().items()
+               if path.suffix in (".py", ".mjs", ".js", ".sh")}
+    assert len(lengths) > 100
+    assert {name: length for name, length in lengths.items() if length > 350} == {}
+
+
+def test_what_the_package_reads_is_installed_with_it():
+    """Every file of `helpers` that is no Python matches a pattern of package-data, from the package that holds it."""
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
+    left = []
+    for path in texts():
+        if not path.is_relative_to(ROOT / "helpers") or path.suffix == ".py":
+            continue
+        package = next(folder for folder in path.parents if (folder / "__init__.py").is_file())
+        if not any(path in package.glob(pattern) for pattern in patterns):
+            left.append(path.name)
+    assert left == []
 
 
 def undocumented(tree):

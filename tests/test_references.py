@@ -7,9 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("pybtex", reason="the book's tools are not installed: pip install -e .[book]")
-
 from pybtex.database import parse_file, parse_string
 
 from tools import course_graph, references

@@ -159,10 +159,11 @@ def serve(book: Book, port: int) -> bool:
     handler = partial(SimpleHTTPRequestHandler, directory=str(book.html))
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    except OSError as problem:
-        if problem.errno not in (errno.EADDRINUSE, errno.EACCES, 10013, 10048):
+    except (OSError, OverflowError) as problem:
+        if isinstance(problem, OSError) and problem.errno not in (errno.EADDRINUSE, errno.EACCES, 10013, 10048):
             raise
-        say(f"Port {port} cannot be used (it is taken, or not allowed): choose another, e.g. `make serve PORT=8010`.")
+        reason = "it is above 65535" if isinstance(problem, OverflowError) else "it is taken, or not allowed"
+        say(f"Port {port} cannot be used ({reason}): choose another, e.g. `make serve PORT=8010`.")
         return False
     say(f"The book is at http://127.0.0.1:{server.server_port}/ (Ctrl-C stops it)")
     with server:

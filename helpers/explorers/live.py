@@ -11,6 +11,19 @@ from typing import Any
 from .base import numbers, pack_uint8
 
 SLICE_SECONDS = 0.04  # training between two turns of the kernel's event loop
+WORDS = {
+    "rate": "learning rate",
+    "epochs": "epochs",
+    "run": "Run",
+    "run_hint": "Train with these settings",
+    "stop": "Stop",
+    "stop_hint": "Stop after this step",
+    "progress": "progress",
+    "running": "live run: learning rate {lr:.3g}",
+    "done": "live run: learning rate {lr:.3g}, {epochs} epochs, training loss {loss:.4g}",
+    "stopped": "live run: stopped after {epochs} epochs, learning rate {lr:.3g}",
+    "failed": "live run: {reason}",
+}
 
 
 class Live:
@@ -65,14 +78,15 @@ class Live:
         low, high = (math.log10(rate) for rate in self.lrs)
         wide = {"description_width": "90px"}
         rate = widgets.FloatLogSlider(
-            value=self.lr, min=low, max=high, step=0.05, description="learning rate", style=wide, readout_format=".2g"
+            value=self.lr, min=low, max=high, step=0.05, description=WORDS["rate"], style=wide, readout_format=".2g"
         )
-        epochs = widgets.IntSlider(value=self.epochs, min=1, max=self.max_epochs, description="epochs", style=wide)
+        limits = {"min": 1, "max": self.max_epochs}
+        epochs = widgets.IntSlider(value=self.epochs, description=WORDS["epochs"], style=wide, **limits)
         run = widgets.Button(
-            description="Run", icon="play", button_style="primary", tooltip="Train with these settings"
+            description=WORDS["run"], icon="play", button_style="primary", tooltip=WORDS["run_hint"]
         )
-        stop = widgets.Button(description="Stop", icon="stop", disabled=True, tooltip="Stop after this step")
-        progress = widgets.FloatProgress(value=0.0, min=0.0, max=1.0, description="progress", style=wide)
+        stop = widgets.Button(description=WORDS["stop"], icon="stop", disabled=True, tooltip=WORDS["stop_hint"])
+        progress = widgets.FloatProgress(value=0.0, min=0.0, max=1.0, description=WORDS["progress"], style=wide)
         self._controls = {"rate": rate, "epochs": epochs, "run": run, "stop": stop, "progress": progress}
 
         def publish(result: dict[str, Any]) -> None:
@@ -119,31 +133,29 @@ class Live:
         per_epoch = math.ceil(len(self.dataset.train) / batch)
         self.model = self.make_model()
         result = {"lr": lr, "epochs": epochs, "train": [], "validation": [], "accuracy": [], "progress": 0.0}
-        self.result = result | {"running": True, "note": f"live run: learning rate {lr:.3g}"}
+        self.result = result | {"running": True, "note": WORDS["running"].format(lr=lr)}
         self._record(0, per_epoch * epochs)
         options = {"lr": lr, "epochs": epochs, "batch_size": batch, "optimiser": self.optimiser, "seed": self.seed}
         try:
             began = time.perf_counter()
             for step in training.steps(self.model, self.dataset.train, **options):
-                if not math.isfinite(float(step.loss)):
-                    self._end(f"live run: diverged at step {step.number}, learning rate {lr:.3g}")
-                    return
                 if step.number % per_epoch == 0:
                     self._record(step.number, per_epoch * epochs)
                 if time.perf_counter() - began > SLICE_SECONDS:
                     self.publish(self.result)
                     await asyncio.sleep(0.01)
                     began = time.perf_counter()
-            self._end(
-                f"live run: learning rate {lr:.3g}, {epochs} epochs, training loss {self.result['train'][-1]:.4g}"
-            )
+            loss = self.result["train"][-1]
+            self._end("done", lr=lr, epochs=epochs, loss=math.inf if loss is None else loss)
         except asyncio.CancelledError:
-            self._end(f"live run: stopped after {len(self.result['train']) - 1} epochs, learning rate {lr:.3g}")
+            self._end("stopped", lr=lr, epochs=len(self.result["train"]) - 1)
+        except training.TrainingDiverged as diverged:
+            self._end("failed", reason=diverged)
         except Exception as error:  # the panel must come back whatever the model does
-            self._end(f"live run: {type(error).__name__}: {error}")
+            self._end("failed", reason=f"{type(error).__name__}: {error}")
 
-    def _end(self, note: str) -> None:
-        self.result |= {"running": False, "note": note}
+    def _end(self, how: str, **values: Any) -> None:
+        self.result |= {"running": False, "note": WORDS[how].format(**values)}
         self.publish(self.result)
 
     def _record(self, number: int, total: int) -> None:

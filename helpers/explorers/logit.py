@@ -6,6 +6,22 @@ import math
 
 from .base import Explorer
 
+WORDS = {
+    "logit": "logit z",
+    "answer": "true answer",
+    "yes": "1 (yes)",
+    "no": "0 (no)",
+    "loss": "Loss",
+    "loss_axis": "loss, nats",
+    "gradient": "Gradient",
+    "gradient_axis": "slope at z",
+    "cross_entropy": "cross-entropy",
+    "squared": "squared error",
+    "columns": ["z", "probability", "cross-entropy", "its gradient", "squared error", "its gradient"],
+    "status": "The model says yes with probability {probability}; the answer is {answer}. Cross-entropy "
+    "{cross_entropy} pulls with {pull}, squared error {squared} with {squared_pull}: {ratio} times the pull.",
+}
+
 
 class LogitLoss(Explorer):
     """Loss and gradient of one sigmoid unit against its logit, for cross-entropy and for squared error.
@@ -33,6 +49,7 @@ class LogitLoss(Explorer):
                 "title": "Sure and wrong: which loss pulls back?",
                 "hint": "Drag the point along the upper curve, or use the slider.",
                 "source": "Computed in this page; equal to the Python function within 1e-6.",
+                "words": WORDS,
                 "logit": logit,
                 "label": label,
             },

@@ -11,7 +11,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "source": "Computed in this page. Rents, power and shares from the book's price table, each with its date; "
                   "some are assumptions.",
         "accelerator": "accelerator", "plot": "How long it takes", "time": "this run", "here": "your choice",
-        "devices": "devices", "minutes": "minutes", "hours": "hours", "days": "days",
+        "devices": "devices", "seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days",
         "fewest": "too few for the state", "day": "a day", "month": "a month",
         "year": "a year", "quantity": "quantity", "value": "value",
         "status": "{flops} FLOP on {devices} × {device}: {time}, {hours} device-hours, {cost} ({low} to {high} at the "

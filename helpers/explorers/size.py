@@ -14,8 +14,8 @@ WORDS = {
     "experts": "experts per block",
     "vocabulary": "vocabulary",
     "context": "context in tokens",
-    "share": "query heads per key-value head",
-    "ratio": "training tokens per active parameter",
+    "share": "heads that share a cache",
+    "ratio": "tokens per parameter",
     "accelerator": "accelerator",
     "devices": "devices",
     "utilisation": "utilisation",
@@ -35,6 +35,7 @@ WORDS = {
     "device_memory": "one device",
     "fewest": "fewest devices for training",
     "device_hours": "device-hours",
+    "seconds": "seconds",
     "minutes": "minutes",
     "hours": "hours",
     "days": "days",
@@ -109,7 +110,7 @@ class SizeCounter(Explorer):
                 "vocabularies": VOCABULARIES, "contexts": CONTEXTS, "top_k": TOP_K, "models": MODELS,
                 "accelerators": rented_accelerators(), "memory_share": economics.price("device_memory_share").value,
                 "source": "Computed in this page. Rents from the book's price table, dated; "
-                          "the memory share and the ratio of tokens are assumptions.",
+                          "tokens are counted per active parameter; their ratio and the memory share are assumptions.",
             },
             id=id,
         )

@@ -9,7 +9,14 @@ from types import SimpleNamespace
 import numpy as np
 
 from helpers.explorers import Explorer, LinearDescent, SweepReplay, Threshold, source
-from helpers.explorers.training_cost import TrainingCost
+from helpers.explorers.abstain import Abstain
+from helpers.explorers.chaos import Chaos
+from helpers.explorers.dilution import Dilution
+from helpers.explorers.logit import LogitLoss
+from helpers.explorers.milestones import Milestones
+from helpers.explorers.planner import VIEWS, CapitalPlanner
+from helpers.explorers.size import SizeCounter
+from helpers.explorers.slope import Slope
 
 HOST = Path(__file__).parents[2] / "tools" / "explorer_host.js"
 
@@ -74,7 +81,14 @@ def explorers() -> list[Explorer]:
         LinearDescent(data.train.x, data.train.y, start=-1.0, id="descent-one"),
         LinearDescent(data.train.x - 3, data.train.y, start=(-1.0, 14.0), id="descent-two"),
         Threshold(scores, labels, costs=(1.0, 8.0), classes=("good", "scratched"), id="threshold"),
-        TrainingCost(1e15, 2.5, "Invented device, for the test.", id="cost"),
+        Abstain({"invented": (scores, labels)}, id="abstain"),
+        Chaos(id="chaos"),
+        Dilution(id="dilution"),
+        LogitLoss(id="logit"),
+        Milestones(id="milestones"),
+        *(CapitalPlanner(view, id=view) for view in VIEWS),
+        SizeCounter(id="size"),
+        Slope(id="slope"),
     ]
 
 

@@ -9,7 +9,7 @@ import fixtures
 import pytest
 
 import helpers.explorers
-from helpers.explorers import Explorer, source
+from helpers.explorers import Explorer, names, source
 
 THEMES = ["light", "dark"]
 IDS = [one.id for one in fixtures.explorers()]
@@ -31,6 +31,10 @@ def computing():
 
     kinds = {k for k in below(Explorer) if k.__module__.startswith("helpers.") and "cases" in vars(k)}
     return sorted(kinds, key=lambda kind: kind.__name__)
+
+
+def test_every_module_is_on_the_page():
+    assert {one.module for one in fixtures.explorers()} == set(names())
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -1,5 +1,5 @@
 // One weight, trained with every learning rate: order, cycles, chaos.
-import { Panel, colours, format, isDark } from "./core.mjs";
+import { Panel, colours, fill, format, isDark } from "./core.mjs";
 
 const LOW = 0.02, HIGH = 2.1, EDGE = 1, GONE = 2, START = 0.3, STEPS = 60, LIMIT = 1e3, WEIGHT = [-1.55, 1.55];
 
@@ -59,8 +59,6 @@ function draw(p, width, height) {
     return n === 0 ? clear : [blue[0] * s + orange[0] * t, blue[1] * s + orange[1] * t, blue[2] * s + orange[2] * t, Math.min(255, 56 + 40 * n)];
   }, { smooth: true });
 }
-
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 function sentence(words, lr, one, two) {
   const lost = one.findIndex((w) => w === null);

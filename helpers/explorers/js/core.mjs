@@ -6,12 +6,12 @@
 //     const plot = panel.plot({ label: "Loss", x: { domain: [0, 10], label: "epoch" }, y: { domain: [0, 1] } });
 //     return panel.start((values, ghost) => { plot.paint((p) => p.line(xs, ys)); panel.say(`Loss ${format(loss)}`); });
 //   } };
-import { label, translate } from "./labels.mjs";
+import { fill, label, translate } from "./labels.mjs";
 import { format, tick } from "./format.mjs";
 import { Plot, extent, keyNodes, scale, unique } from "./plot.mjs";
 import { colours, ensureStyle, isDark, onTheme } from "./style.mjs";
 
-export { label, format, tick, Plot, extent, keyNodes, scale, colours, isDark };
+export { fill, label, format, tick, Plot, extent, keyNodes, scale, colours, isDark };
 
 export function element(name, { text, ...attributes } = {}, ...children) {
   const node = document.createElement(name);

@@ -37,14 +37,14 @@ export default {
   render({ model, el }) {
     const panel = new Panel({ model, el }), { state } = panel, { both, best, start, edge } = state;
     panel.slider({ name: "lr", label: label("learningRate"), min: edge / 100, max: edge * 1.25, scale: "linear", value: state.lr,
-      mark: { value: edge, label: "2 / curvature" } });
+      mark: { value: edge, label: label("edge") } });
     panel.slider({ name: "step", label: label("step"), values: Array.from({ length: state.num_steps + 1 }, (_, i) => i), value: Math.min(8, state.num_steps), kind: "integer", play: true });
     const reach = (i) => Math.max(Math.abs(start[i] - best[i]) * 1.25, 0.5);
     const wide = [best[0] - reach(0), best[0] + reach(0)];
     const tall = both ? [best[1] - reach(1), best[1] + reach(1)] : [0, 1.12 * Math.max(lossAt(state, [wide[0]]), lossAt(state, [wide[1]]))];
     start.forEach((v, i) => panel.register(i ? "b" : "w", v, { show: () => {}, read: Number }));
 
-    const map = panel.plot({ label: both ? "loss over w and b" : "loss over w",
+    const map = panel.plot({ label: label("lossOver", { names: both ? "w, b" : "w" }),
       keys: [{ label: label("start"), colour: "orange", dot: true }, { label: label("step"), colour: "blue", dot: true }],
       x: { domain: wide, label: "w" }, y: { domain: tall, label: both ? "b" : label("loss") }, height: 310, left: 40 });
     const fit = panel.plot({ label: label("fit"), keys: [{ label: label("data"), colour: "grey", dot: true }],
@@ -93,8 +93,9 @@ export default {
         p.line(fit.x.domain, line(at), { colour: "blue", width: 2.6 });
       });
       const named = at.map((v, i) => `${"wb"[i]} = ${format(v)}`).join(", ");
-      const verdict = values.lr > edge ? `${format(values.lr / edge, "number", 3)} × edge: each step lands farther away.` : `${format(values.lr / edge, "number", 2)} × edge.`;
-      panel.say(`After ${taken} ${label("steps")}: ${named}, ${label("loss")} ${format(losses[taken])}. ${label("learningRate")} ${format(values.lr)} = ${verdict}`);
+      const beyond = values.lr > edge;
+      panel.say(label("taken", { steps: taken, place: named, loss: format(losses[taken]), lr: format(values.lr),
+        share: format(values.lr / edge, "number", beyond ? 3 : 2), verdict: beyond ? label("away") : "" }));
     });
   },
 };

@@ -59,10 +59,9 @@ export function ruinByMonth(paths) {
   return lost.map((n) => n / paths.length);
 }
 
-// Days in the unit that fits; words holds minutes, hours, days.
+// Days in the unit that fits; words holds seconds, minutes, hours, days.
 export function duration(days, words, format) {
+  if (days < 0.0014) return `${format(days * 86400)} ${words.seconds}`;
   if (days < 0.08) return `${format(days * 1440)} ${words.minutes}`;
   return days < 2 ? `${format(days * 24)} ${words.hours}` : `${format(days)} ${words.days}`;
 }
-
-export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);

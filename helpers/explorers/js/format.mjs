@@ -1,9 +1,10 @@
 // Numbers as people read them.
+import { label } from "./labels.mjs";
 
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 const SI = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 const SHORT = [[1e12, "tn"], [1e9, "bn"], [1e6, "M"], [1e3, "k"]];
-const WORDS = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"], [1e3, "thousand"]];
+const WORDS = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"], [1e3, "thousand"]];  // keys of labels.mjs
 
 const digits = (value, count) => {
   const text = Number(value.toPrecision(count)).toString();
@@ -13,7 +14,7 @@ const grouped = (value) => Math.round(value).toString().replace("-", "−").repl
 const power = (exponent) => "10" + String(exponent).split("").map((c) => SUPERSCRIPT[c]).join("");
 const scaled = (value, steps, join, count) => {
   const step = steps.find(([size]) => Math.abs(value) >= size * 0.9995);
-  return step ? digits(value / step[0], count) + join + step[1] : digits(value, count);
+  return step ? digits(value / step[0], count) + join + (steps === WORDS ? label(step[1]) : step[1]) : digits(value, count);
 };
 
 // kinds: number, integer, si (1.2 M), words (1.2 million), money (1.2 million USD), percent, scientific (1.2 × 10⁵)

@@ -9,7 +9,6 @@ const LABELS = {
   table: "Numbers as a table",
   play: "Play",
   pause: "Pause",
-  before: "setting before",
   training: "training",
   validation: "validation",
   data: "data",
@@ -18,7 +17,6 @@ const LABELS = {
   weights: "Weights",
   learningRate: "learning rate",
   epoch: "epoch",
-  epochs: "epochs",
   loss: "loss",
   lossLog: "loss (log scale)",
   accuracy: "accuracy",
@@ -27,17 +25,35 @@ const LABELS = {
   offScale: "above the frame",
   live: "live run",
   step: "step",
-  steps: "steps",
   start: "start",
   threshold: "threshold",
   cost: "cost",
   precision: "precision",
   recall: "recall",
+  edge: "2 / curvature",
+  lossOver: "loss over {names}",
+  taken: "After {steps} steps: {place}, loss {loss}. Learning rate {lr} = {share} × edge{verdict}.",
+  away: ": each step lands farther away",
+  shareOfClass: "share of the class",
+  perCase: "cost per case",
+  matrix: "Confusion matrix",
+  called: "called {name}",
+  is: "is {name}",
+  precisionRecall: "precision against recall",
+  cheapest: "cheapest",
+  decided: "threshold {threshold}: precision {precision}, recall {recall}, cost {cost} {unit} per case; cheapest at {best} with {least}.",
+  trillion: "trillion",
+  billion: "billion",
+  million: "million",
+  thousand: "thousand",
 };
 
-export function label(key) {
-  return LABELS[key] ?? key;
+// label("called", { name: "cat" }) puts the values into the places that the words name.
+export function label(key, values = null) {
+  return values ? fill(LABELS[key], values) : LABELS[key];
 }
+
+export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // An edition passes its own words in the state: { labels: { reset: "…" } }.
 export function translate(words) {

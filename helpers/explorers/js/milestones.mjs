@@ -1,5 +1,5 @@
 // Models by year on a log axis: point at them, filter them, and fit a line to a span of years.
-import { Panel, element, format } from "./core.mjs";
+import { Panel, element, fill, format } from "./core.mjs";
 
 // Share of Student's t distribution between −x and x: a finite sum, because the degrees of freedom are whole.
 function inside(x, freedom) {
@@ -49,7 +49,6 @@ export function compute({ years, values, first, last, leading = false, grid = []
   };
 }
 
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const SHAPES = { published: {}, counted: { shape: "up" }, estimate: { hollow: true } };
 
 export default {

@@ -1,6 +1,6 @@
 // Three planners in one frame: a training run, a service, a venture's cash. Each quantity is a slider, each plan a sentence.
-import { Panel, extent, format } from "./core.mjs";
-import { cashPaths, decodeStep, deviceHours, duration, energyKwh, fill, minDevices, prefillRate, pricePerMillion, quantile, ruinByMonth, trainingFlops } from "./economics.mjs";
+import { Panel, extent, fill, format } from "./core.mjs";
+import { cashPaths, decodeStep, deviceHours, duration, energyKwh, minDevices, prefillRate, pricePerMillion, quantile, ruinByMonth, trainingFlops } from "./economics.mjs";
 
 const LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95];
 

@@ -1,6 +1,6 @@
 // A decoder from a laptop to a trillion parameters: what it needs to train and to answer.
-import { Panel, format } from "./core.mjs";
-import { countDecoder, deviceHours, duration, fill, minDevices, trainingFlops } from "./economics.mjs";
+import { Panel, fill, format } from "./core.mjs";
+import { countDecoder, deviceHours, duration, minDevices, trainingFlops } from "./economics.mjs";
 
 export function compute(params) {
   const counted = countDecoder(params);
@@ -18,7 +18,7 @@ export function compute(params) {
   };
 }
 
-const gigabytes = (bytes) => (bytes >= 1e12 ? `${format(bytes / 1e12)} TB` : bytes >= 1e9 ? `${format(bytes / 1e9)} GB` : `${format(bytes / 1e6)} MB`);
+const gigabytes = (bytes) => (bytes >= 1e15 ? `${format(bytes / 1e15)} PB` : bytes >= 1e12 ? `${format(bytes / 1e12)} TB` : bytes >= 1e9 ? `${format(bytes / 1e9)} GB` : `${format(bytes / 1e6)} MB`);
 
 export default {
   render({ model, el }) {
@@ -34,10 +34,10 @@ export default {
     panel.slider({ name: "devices", label: words.devices, min: 1, max: 100000, scale: "log", kind: "integer", value: start.devices });
     panel.slider({ name: "utilisation", label: words.utilisation, min: 0.05, max: 0.9, step: 0.01, kind: "percent", value: start.utilisation });
     const map = panel.plot({ label: words.map, height: 270, left: 54, keys: [{ label: words.here, colour: "blue", dot: true }, { label: words.published, colour: "orange", dot: true }],
-      x: { domain: [1e4, 2e13], scale: "log", label: words.parameters }, y: { domain: [1e8, 1e28], scale: "log", label: words.map_axis } });
+      x: { domain: [1e4, 3e14], scale: "log", label: words.parameters }, y: { domain: [1e8, 1e29], scale: "log", label: words.map_axis } });
     const rows = [words.weights, words.cache, words.state], ticks = [3, 2, 1];
     const memory = panel.plot({ label: words.memory, height: 270, left: 96,
-      x: { domain: [1e5, 1e15], scale: "log", label: words.bytes },
+      x: { domain: [1e5, 1e16], scale: "log", label: words.bytes },
       y: { domain: [0.4, 3.6], ticks, names: Object.fromEntries(ticks.map((t, i) => [t, rows[i]])) } });
     const find = (name) => accelerators.find((a) => a.name === name);
     const result = (values) => {

@@ -1,5 +1,5 @@
 // A slope measured with a step: secant and tangent beside the error against the step.
-import { Panel, format } from "./core.mjs";
+import { Panel, fill, format } from "./core.mjs";
 
 const X = [-2.3, 2.6];
 
@@ -18,7 +18,6 @@ export function compute({ x, h, kind = "forward", bits = 32 }) {
 const f = (x) => (x * x * x) / 3 - x;
 const grid = Array.from({ length: 120 }, (_, i) => X[0] + ((X[1] - X[0]) * i) / 119);
 const steps = Array.from({ length: 161 }, (_, i) => 10 ** (-8 + i / 20));
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 export default {
   render({ model, el }) {

@@ -1,4 +1,5 @@
 // Replay of recorded runs: learning rate × epochs, with the loss over the epochs, the loss against the rate and a view of the model.
+import palette from "./palette.json";
 import { Panel, bytes, colours, element, extent, format, keyNodes, label, nearest } from "./core.mjs";
 
 const finite = (v) => v !== null && Number.isFinite(v);
@@ -31,7 +32,7 @@ function mix(a, b, t) {
 }
 const ramp = (size, colour) => Array.from({ length: size }, (_, i) => colour(i / (size - 1)));
 // Weights: blue below zero, paper at zero, orange above; the same in both themes.
-const DIVERGING = ramp(256, (t) => mix("#fdfcf9", t > 0.5 ? "#c2570c" : "#2448c4", Math.abs(2 * t - 1) ** 0.8));
+const DIVERGING = ramp(256, (t) => mix(palette.light.paper, palette.light[t > 0.5 ? "orange" : "blue"], Math.abs(2 * t - 1) ** 0.8));
 
 function modelView(panel, place) {
   const { state } = panel, { view } = state;

@@ -40,8 +40,8 @@ export default {
     const high = Math.max(...heights.flat()) * 1.1;
     const left = panel.stack();
     const scores = panel.plot({ label: state.score_label, keys: [{ label: classes[1], colour: "orange" }, { label: classes[0], colour: "blue" }],
-      x: { domain, label: state.score_label }, y: { domain: [0, high], label: "share of the class", format: "percent" }, height: 190, left: 44 }, left);
-    const costs = panel.plot({ label: `${label("cost")} per case`, x: { domain, label: label("threshold") }, y: { domain: [0, 1], label: unit }, height: 170, left: 44 }, left);
+      x: { domain, label: state.score_label }, y: { domain: [0, high], label: label("shareOfClass"), format: "percent" }, height: 190, left: 44 }, left);
+    const costs = panel.plot({ label: label("perCase"), x: { domain, label: label("threshold") }, y: { domain: [0, 1], label: unit }, height: 170, left: 44 }, left);
     const begin = () => panel.begin(), follow = ({ x }) => panel.set("threshold", panel.controls.threshold.read(x));
     scores.onDrag(follow, { begin });
     costs.onDrag(follow, { begin });
@@ -50,11 +50,11 @@ export default {
     const data = (key) => (cell[key] = element("td", {}));
     const head = (text) => element("th", { text, scope: "row" });
     const matrix = element("table", {},
-      element("thead", {}, element("tr", {}, element("td", {}), ...[1, 0].map((k) => element("th", { scope: "col", text: `called ${classes[k]}` })))),
-      element("tbody", {}, element("tr", {}, head(`is ${classes[1]}`), data("true_positives"), data("false_negatives")), element("tr", {}, head(`is ${classes[0]}`), data("false_positives"), data("true_negatives"))));
+      element("thead", {}, element("tr", {}, element("td", {}), ...[1, 0].map((k) => element("th", { scope: "col", text: label("called", { name: classes[k] }) })))),
+      element("tbody", {}, element("tr", {}, head(label("is", { name: classes[1] })), data("true_positives"), data("false_negatives")), element("tr", {}, head(label("is", { name: classes[0] })), data("false_positives"), data("true_negatives"))));
     const right = panel.stack();
-    right.append(element("div", { class: "ce-matrix" }, element("p", { class: "ce-caption", text: "Confusion matrix" }), matrix));
-    const curve = panel.plot({ label: `${label("precision")} against ${label("recall")}`, x: { domain: [0, 1], label: label("recall"), format: "percent" },
+    right.append(element("div", { class: "ce-matrix" }, element("p", { class: "ce-caption", text: label("matrix") }), matrix));
+    const curve = panel.plot({ label: label("precisionRecall"), x: { domain: [0, 1], label: label("recall"), format: "percent" },
       y: { domain: [0, 1.02], ticks: [0, 0.25, 0.5, 0.75, 1], label: label("precision"), format: "percent" }, height: 230, left: 46, right: 22 }, right);
     const grid = Array.from({ length: 121 }, (_, i) => domain[0] + (span * i) / 120);
 
@@ -78,7 +78,7 @@ export default {
       costs.paint((p) => {
         if (ghost) p.line(grid, grid.map((t) => run({ ...ghost, threshold: t }).cost), { colour: "red", opacity: 0.28 });
         p.line(grid, all.map((r) => r.cost), { colour: "red" });
-        p.rule({ x: grid[cheapest], label: "cheapest", colour: "green" });
+        p.rule({ x: grid[cheapest], label: label("cheapest"), colour: "green" });
         p.mark(values.threshold, now.cost, { colour: "red" });
       });
       curve.paint((p) => {
@@ -86,8 +86,8 @@ export default {
         p.mark(now.recall, now.precision, { colour: "purple" });
       });
       for (const key of Object.keys(cell)) cell[key].textContent = format(now[key], "integer");
-      panel.say(`${label("threshold")} ${format(values.threshold)}: ${label("precision")} ${format(now.precision, "percent")}, ${label("recall")} ${format(now.recall, "percent")}, ` +
-        `${label("cost")} ${format(now.cost)} ${unit} per case; cheapest at ${format(grid[cheapest])} with ${format(all[cheapest].cost)}.`);
+      panel.say(label("decided", { threshold: format(values.threshold), precision: format(now.precision, "percent"), recall: format(now.recall, "percent"),
+        cost: format(now.cost), unit, best: format(grid[cheapest]), least: format(all[cheapest].cost) }));
     });
   },
 };
