@@ -19,7 +19,7 @@ from helpers import data, metrics, models, records, training
 SURFACES = {"num_per_class": 1000}
 EXACT_TURNS = {"flip": True, "degrees": 0.0, "scale": (1.0, 1.0), "quarter_turns": True}
 SMALL_CNN = {"in_channels": 3, "channels": [8, 16, 32, 64], "num_outputs": 1, "image_size": 150, "hidden": None,
-             "global_pool": True, "batch_norm": True}
+             "global_pool": True, "batch_norm": True, "shrink": 2}
 DOCUMENTS_CNN = {"in_channels": 3, "channels": [32, 64, 128], "num_outputs": 1, "image_size": 150, "hidden": 128,
                  "padding": "valid"}
 
@@ -86,15 +86,16 @@ RECIPES: dict[str, Recipe] = {
         "the documents' network, trained as the small one is", "surfaces", SURFACES, "CNN", DOCUMENTS_CNN,
         {"lr": 1e-3, "epochs": 12, "batch_size": 32, "schedule": "cosine", "augment": EXACT_TURNS}),
     "learning-rates-surfaces": Grid(
-        "learning rates of the small network", "surfaces", {"num_per_class": 300}, "CNN", {**SMALL_CNN, "shrink": 2},
-        {"epochs": 20, "batch_size": 32},
-        {f"{lr:.1e}": {"lr": lr} for lr in (1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 1e-2, 3e-2, 1e-1, 3e-1)}),
+        "learning rates of the small network", "surfaces", {"num_per_class": 300}, "CNN", SMALL_CNN,
+        {"epochs": 16, "batch_size": 32},
+        {f"{lr:.0e}": {"lr": lr} for lr in (1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 1e-2, 3e-2, 1e-1, 3e-1)}),
     "augmentation-surfaces": Grid(
-        "with and without augmentation, few images and many", "surfaces", SURFACES, "CNN", {**SMALL_CNN, "shrink": 2},
+        "with and without augmentation, few images and many", "surfaces", SURFACES, "CNN", SMALL_CNN,
         {"lr": 4e-3, "batch_size": 32, "schedule": "cosine"},
         {f"{num} images, {name}": {"num_train": num, "epochs": epochs, "augment": augment}
-         for num, epochs in ((60, 60), (420, 20))
-         for name, augment in (("as they are", None), ("mirrored and turned", EXACT_TURNS))},
+         for num, epochs in ((60, 40), (420, 16))
+         for name, augment in (("as they are", None), ("mirrored and turned", EXACT_TURNS),
+                               ("tilted and scaled", {"flip": False, "degrees": 15.0, "scale": (0.9, 1.1)}))},
         seeds=(0, 1, 2, 3, 4)),
 }
 

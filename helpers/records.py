@@ -207,10 +207,22 @@ def save(name: str, payload: dict[str, Any], *, mine: bool = True, replace: bool
         raise FileExistsError(f"{path.parent.name}/{path.name} exists already: choose another name, "
                               "or pass replace=True")
     folder.mkdir(exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=".part")
+    return replace_file(path, (json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def replace_file(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all: beside its place, then renamed, so that a full disk leaves the old one.
+
+    Arguments:
+        path: where it goes; its folder exists.
+        content: what it holds.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -203,6 +205,29 @@ def test_records_and_named_files_are_part_of_the_fingerprint(mini):
     assert len(set(keys)) == 4
 
 
+@pytest.mark.parametrize("name", ["constraints.txt", "helpers/claims.py", "helpers/doctor.py", "helpers/palette.json",
+                                  "helpers/economics/prices.csv", "helpers/explorers/js/core.mjs"])
+def test_sources_data_and_versions_are_part_of_the_fingerprint(mini, monkeypatch, name):
+    path = mini / "book/numbers.ipynb"
+    edit(path, "total = 2 + 2", "from helpers import claims, economics, explorers\\ntotal = 4")
+    before, digest = execution.fingerprint(Book(mini), path), execution._digest
+    monkeypatch.setattr(execution, "_digest", lambda file: "new" if file == REPOSITORY / name else digest(file))
+    reached = name != "helpers/doctor.py"
+    assert (execution.fingerprint(Book(mini), path) != before) == reached
+
+
+def test_code_and_python_are_part_of_the_fingerprint_and_text_is_not(mini, monkeypatch):
+    book, path = Book(mini), mini / "book/numbers.ipynb"
+    before = execution.fingerprint(book, path)
+    edit(path, "## A claim", "## The claim")
+    assert execution.fingerprint(book, path) == before
+    monkeypatch.setattr(execution, "sys", SimpleNamespace(version_info=(3, 99, 0)))
+    assert execution.fingerprint(book, path) != before
+    monkeypatch.undo()
+    edit(path, "total = 2 + 2", "total = 1 + 3")
+    assert execution.fingerprint(book, path) != before
+
+
 def test_settings_are_part_of_the_fingerprint(mini, monkeypatch):
     book, path = Book(mini), mini / "book/numbers.ipynb"
     before = execution.fingerprint(book, path)
@@ -243,6 +268,44 @@ def test_store_keeps_claim_outputs_only(mini):
     assert notebook.cells[2].outputs[0].text == "✓ sum = 4\n" and notebook.cells[2].execution_count == 2
 
 
+# -- the steps of the tests ----------------------------------------------------------------------------------------
+
+
+def test_a_step_that_fails_or_changes_the_tree_fails_the_tests(tmp_path, monkeypatch, capsys):
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    monkeypatch.setattr(driver, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(driver, "report_times", lambda book: None)
+    outcomes = {"checks": True, "build": True, "leaves": None}
+
+    def check(what, *command, env=None):
+        return outcomes["checks"]
+
+    def build(book, everything):
+        assert everything, "the tests execute every notebook"
+        if outcomes["leaves"]:
+            (tmp_path / outcomes["leaves"]).touch()
+        return outcomes["build"]
+
+    monkeypatch.setattr(driver, "check", check)
+    monkeypatch.setattr(driver, "build", build)
+    assert driver.test(Book(tmp_path)) and capsys.readouterr().out.endswith("All tests passed.\n")
+    for change, words in (
+        ({"checks": False}, "FAILED: style, layers, units, built pages."),
+        ({"build": False}, "FAILED: notebooks and pages, pages in a browser (not run)."),
+        ({"leaves": "left_over.txt"}, "?? left_over.txt\n\n\nFAILED: clean tree."),
+    ):
+        outcomes.update({"checks": True, "build": True, "leaves": None} | change)
+        assert not driver.test(Book(tmp_path))
+        assert capsys.readouterr().out.endswith(words + "\n")
+
+
+def test_the_cost_of_the_notebooks_is_printed(built, capsys):
+    driver.report_times(Book(built))
+    line = capsys.readouterr().out
+    assert re.fullmatch(r"Notebooks: 0\.\d\d core-minutes for 2 \(budget 10\), median \d+\.\d s \(budget 10\), slowest "
+                        r"book/\w+\.ipynb with \d+\.\d s \(budget 60\)\.\n", line), line
+
+
 # -- serving -------------------------------------------------------------------------------------------------------
 
 
@@ -255,7 +318,9 @@ def test_serve_says_in_one_sentence_what_is_wrong(built, tmp_path, capsys):
         port = taken.getsockname()[1]
         assert not driver.serve(Book(built), port)
     message = capsys.readouterr().out
-    assert f"Port {port} cannot be used" in message and "Traceback" not in message and message.count("\n") == 1
+    assert f"Port {port} cannot be used (it is taken, or not allowed)" in message and message.count("\n") == 1
+    assert not driver.serve(Book(built), 70_000)
+    assert "Port 70000 cannot be used (it is above 65535): choose another" in capsys.readouterr().out
 
 
 # -- the real book, after its notebooks ran ------------------------------------------------------------------------
@@ -268,3 +333,12 @@ def test_each_notebook_keeps_the_time_it_promises():
     assert set(times) == {book.name(path) for path in book.notebooks()}, "some notebooks did not run"
     late = {name: pair for name, pair in times.items() if pair[1] is not None and pair[0] > 2 * pair[1]}
     assert not late, f"(seconds, class): {json.dumps(late)}"
+
+
+@pytest.mark.built
+def test_all_notebooks_together_keep_the_budget():
+    """Twice the time for the middle and the slowest one, since this machine may be busy."""
+    seconds = [found for found, _ in driver.run_times(Book(REPOSITORY)).values()]
+    assert sum(seconds) <= 60 * driver.MINUTES
+    assert statistics.median(seconds) <= 2 * driver.MEDIAN_SECONDS
+    assert max(seconds) <= 2 * driver.SECONDS

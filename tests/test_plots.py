@@ -157,6 +157,8 @@ def test_diverged_runs_stand_at_the_top():
     assert kept.get_xdata().tolist() == [0.01, 0.1]
     assert diverged.get_xdata().tolist() == [0.3, 1.0] and diverged.get_ydata().tolist() == [1.0, 1.0]
     assert edge.get_xdata() == [0.2, 0.2] and axes.get_xscale() == axes.get_yscale() == "log"
+    slow, best = plots.against_learning_rate([0.001, 1.0], [1.6, 0.0004]).axes[0].get_lines()[0].get_ydata()
+    assert (slow, best) == (1.6, 0.0004), "a run that learned little has not diverged"
     with pytest.raises(ValueError, match="found none in 2 runs"):
         plots.against_learning_rate([1, 2], [float("nan"), float("inf")])
 

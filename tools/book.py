@@ -19,12 +19,14 @@ import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
 
 import nbformat
 
 from tools import execution, lab, notebooks
 from tools.execution import REPOSITORY, Book
 
+MINUTES, MEDIAN_SECONDS, SECONDS = 10, 10, 60  # budget of all notebooks together, of the middle one, of each
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -105,11 +107,13 @@ def run_times(book: Book) -> dict[str, tuple[float, float | None]]:
 
 
 def report_times(book: Book) -> None:
-    """Print what the notebooks cost together."""
-    times = run_times(book)
-    total = sum(seconds for seconds, _ in times.values())
-    slowest = max(times, key=lambda name: times[name][0], default="none")
-    say(f"Notebooks: {total / 60:.2f} core-minutes for {len(times)}, slowest {slowest}.")
+    """Print what the notebooks cost together, and the budget of all of them."""
+    times = {name: seconds for name, (seconds, _) in run_times(book).items()}
+    if times:
+        slowest = max(times, key=times.get)
+        say(f"Notebooks: {sum(times.values()) / 60:.2f} core-minutes for {len(times)} (budget {MINUTES}), median "
+            f"{median(times.values()):.1f} s (budget {MEDIAN_SECONDS}), slowest {slowest} with {times[slowest]:.1f} s "
+            f"(budget {SECONDS}).")
 
 
 def check(what: str, *command: str, env: dict[str, str] | None = None) -> bool:

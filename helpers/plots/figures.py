@@ -76,7 +76,8 @@ def loss_curves(
 def against_learning_rate(lrs: Any, losses: Any, *, edge: float | None = None, y_label: str = "final loss") -> Figure:
     """Loss reached at each learning rate, on logarithmic axes; runs that diverged stand as crosses at the top.
 
-    lrs, losses: [n]; a loss counts as diverged when it is not finite or above 1,000 times the smallest one;
+    lrs, losses: [n]; a loss counts as diverged when it is not finite, or above 1,000 times the smallest one at a
+    learning rate above that one's (below it, the run has only learned little);
     edge: learning rate beyond which steps grow, drawn as a dashed line.
     Raises: ValueError when no run stayed finite.
     """
@@ -86,8 +87,8 @@ def against_learning_rate(lrs: Any, losses: Any, *, edge: float | None = None, y
         raise ValueError(
             f"expected at least one finite loss, found none in {len(losses)} runs; lower the learning rates"
         )
-    low = losses[finite].min()
-    kept = finite & (losses <= 1000 * max(low, 1e-12))
+    best = np.where(finite, losses, np.inf).argmin()
+    kept = finite & ((losses <= 1000 * max(losses[best], 1e-12)) | (lrs <= lrs[best]))
     figure, axes = _axes()
     axes.plot(lrs[kept], losses[kept], "o-", markersize=4, color=palette()["blue"], label="converging")
     if not kept.all():

@@ -8,13 +8,13 @@ only, so the seed (in the configuration) and the epoch are the whole state of th
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from helpers.records import replace_file
 
 FORMAT = "course-checkpoint-1"
 
@@ -148,18 +148,7 @@ def _write(path: str | Path, tensors: dict[str, Tensor], about: dict) -> Path:
         raise FileNotFoundError(f"the folder {path.parent} for the checkpoint does not exist: create it first")
     own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     content = to_bytes(own, metadata={"format": FORMAT, "state": json.dumps(about)})
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    return replace_file(path, content)
 
 
 def _read(path: str | Path) -> tuple[dict[str, Tensor], dict]:

@@ -14,7 +14,7 @@ from helpers.explorers.chaos import Chaos
 from helpers.explorers.dilution import Dilution
 from helpers.explorers.logit import LogitLoss
 from helpers.explorers.milestones import Milestones
-from helpers.explorers.planner import VIEWS, CapitalPlanner
+from helpers.explorers.planner import CapitalPlanner
 from helpers.explorers.size import SizeCounter
 from helpers.explorers.slope import Slope
 
@@ -86,7 +86,9 @@ def explorers() -> list[Explorer]:
         Dilution(id="dilution"),
         LogitLoss(id="logit"),
         Milestones(id="milestones"),
-        *(CapitalPlanner(view, id=view) for view in VIEWS),
+        CapitalPlanner("training", id="training"),
+        CapitalPlanner("serving", {"cached_share": 0.2}, id="serving"),  # without a share its price would not matter
+        CapitalPlanner("runway", id="runway"),
         SizeCounter(id="size"),
         Slope(id="slope"),
     ]
