@@ -64,7 +64,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def watch(page: Any) -> dict[str, list[str]]:
-    """Collect console errors and warnings, exceptions, failed requests, and requests to other hosts."""
+    """Collect console errors (a request that fails is one), exceptions, and requests to other hosts."""
     seen: dict[str, list[str]] = {"console": [], "foreign": []}
     local = ("http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "ws://localhost", "file:", "data:", "blob:")
 
@@ -128,8 +128,8 @@ def move_sliders(page: Any, explorer: Any) -> list[str]:
         if len({value for value, _ in seen}) < 3 or len({shown for _, shown in seen}) < 2:
             stuck.append(f"{name}: keyboard {[value for value, _ in seen]}")
         seen = []
-        box = slider.bounding_box()
         for share in (0.25, 0.75):
+            box = slider.bounding_box()  # again each time: a sentence above it may have taken another line
             page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
             seen.append((slider.input_value(), drawing(page, explorer)))
         if len(set(seen)) < 2 or seen[0][0] == seen[1][0] or seen[0][1] == seen[1][1]:

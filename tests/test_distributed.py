@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from helpers import data, models, training
+from helpers.training import distributed
 
 
 def launch(num_processes, output, *options):
@@ -27,6 +28,13 @@ def test_two_processes_equal_one(tmp_path):
         assert theirs["train_loss"] == pytest.approx(ours["train_loss"], abs=1e-5)
         assert theirs["validation_loss"] == pytest.approx(ours["validation_loss"], abs=1e-5)
     assert two["history"][-1]["train_loss"] < 0.5 * two["history"][0]["train_loss"]
+
+
+def test_what_is_wrong_is_said_before_a_process_group_starts(tmp_path):
+    with pytest.raises(FileNotFoundError, match="the folder .*nowhere for the history does not exist: create it first"):
+        distributed.main(["--output", str(tmp_path / "nowhere" / "two.json")])
+    with pytest.raises(ValueError, match="the data set 'line' has no classes: choose one that has"):
+        distributed.main(["--data", "line", "--output", str(tmp_path / "two.json")])
 
 
 def test_divergence_stops_all_processes(tmp_path):

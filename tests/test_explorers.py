@@ -21,6 +21,7 @@ from helpers.explorers import (
     Live,
     SweepReplay,
     Threshold,
+    names,
     numbers,
     pack_float16,
     pack_uint8,
@@ -247,10 +248,11 @@ def test_every_computing_explorer_has_cases():
         return {one for child in kind.__subclasses__() for one in {child} | below(child)}
 
     kinds = [kind for kind in below(Explorer) if kind.__module__.startswith("helpers.") and kind.module]
+    assert {kind.module for kind in kinds} == set(names())
     for kind in kinds:
         computes = "compute" in vars(kind)
-        exported = "export function compute" in source(kind.module)
-        assert not computes or (exported and kind.cases()), kind.__name__
+        assert computes == ("export function compute" in source(kind.module)), kind.__name__
+        assert not computes or kind.cases(), kind.__name__
 
 
 class Drawing:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers import doctor
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
 MODULES = sorted((ROOT / "helpers").rglob("*.py"))
@@ -92,6 +94,13 @@ def test_environment_yml_is_in_step_with_pyproject():
     extras = re.fullmatch(r"-e \.\[([\w,]+)\]", install)[1].split(",")
     assert set(extras) <= set(PROJECT["project"]["optional-dependencies"])
     assert "book" in extras
+
+
+def test_the_doctor_looks_for_what_pyproject_asks_for():
+    bare = lambda lines: {re.split(r"[\[<>=!~ ]", line)[0] for line in lines}  # noqa: E731
+    assert set(doctor.BASE) == bare(PROJECT["project"]["dependencies"])
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert [name for name, (_, found) in doctor.EXTRAS.items() if not set(found) <= bare(extras[name])] == []
 
 
 def test_every_dependency_is_pinned():
@@ -202,7 +211,7 @@ def search(pattern):
 def test_no_file_names_a_path_of_this_machine_or_a_package_index():
     homes = {path for path in (str(ROOT), str(Path.home())) if path not in ("/", "")}
     assert search("|".join(re.escape(path) + r"/\w" for path in homes)) == {}
-    assert search(r"--(extra-)?index-url|/simple/") == {}
+    assert search(r"--(extra-)?index-url|/simple/|pythonhosted|pypi\.org") == {}
 
 
 def test_nothing_is_left_unfinished():

@@ -1,5 +1,6 @@
 """Sweeps: stacked training equals the ordinary loop, member by member, and falls back where it must."""
 
+import asyncio
 import sys
 
 import pytest
@@ -205,3 +206,13 @@ def test_bad_input(wine, arguments, options, message):
         sweep_function(*arguments, wine, **({"lrs": [0.1], "epochs": 1} | options))
     with pytest.raises(ValueError, match="sweep needs a data set with train and validation splits, got Split"):
         sweep_function(lambda: models.Softmax(13, 3), wine.train, lrs=[0.1], epochs=1)
+
+
+def test_a_live_run_repeats_a_member():
+    from helpers.explorers import Live
+
+    many = data.load("line", num_examples=2000, seed=0)  # more than the examples on which the loss is measured
+    trainer = Live(lambda: models.Linear(1, seed=0), many, batch_size=None)
+    asyncio.run(trainer.train(0.01, 3))
+    member = training.sweep(lambda: models.Linear(1, seed=0), many, lrs=[0.01], epochs=3, batch_size=None, optimiser="sgd")
+    assert trainer.result["train"] == pytest.approx(member.train_loss[0].tolist(), rel=1e-3)

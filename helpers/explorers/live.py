@@ -160,7 +160,9 @@ class Live:
 
     def _record(self, number: int, total: int) -> None:
         """Add the losses of now; pictures or the fitted line too, where the explorer shows them."""
-        train, _ = self._measure(self.dataset.train)
+        from helpers.training.losses import evaluated
+
+        train, _ = self._measure(evaluated(self.dataset.train, self.dataset.validation))  # as fit and sweep do
         validation, accuracy = self._measure(self.dataset.validation)
         self.result["train"].append(numbers(train, 5))
         self.result["validation"].append(numbers(validation, 5))

@@ -102,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, required=True, help="JSON file for the history")
     given = parser.parse_args(arguments)
+    if not given.output.parent.is_dir():
+        raise FileNotFoundError(f"the folder {given.output.parent} for the history does not exist: create it first")
     dataset = data.load(given.data, seed=given.seed)
     if dataset.classes is None:
         raise ValueError(f"the data set {given.data!r} has no classes: choose one that has")

@@ -90,8 +90,12 @@ def test_own_bytes(name):
 
 
 def test_state_of_the_explorers_of_a_page():
+    shown = 0
     for name in PAGES:
         text = (HTML / name).read_text("utf8")
         states = STATE.findall(text)
+        assert len(states) == text.count('class="course-explorer"'), name
+        shown += len(states)
         sizes = [len(state.encode()) for state in states]
         assert all(size <= 300_200 for size in sizes) and sum(sizes) <= 600_400, (name, sizes)
+    assert shown >= 7

@@ -1,17 +1,11 @@
 // A threshold on an assistant's confidence: how many questions it answers, how many wrongly, and what a thousand cost.
-import { Panel, extent, floats, format } from "./core.mjs";
+import { Panel, countFrom, extent, fill, floats, format } from "./core.mjs";
 
 const Z = 1.959963984540054;
 
-const count = (sorted, threshold) => {  // how many confidences are at or above the threshold
-  let low = 0, high = sorted.length;
-  while (low < high) { const middle = (low + high) >> 1; if (sorted[middle] >= threshold) high = middle; else low = middle + 1; }
-  return sorted.length - low;
-};
-
 // Equal to Abstain.compute in Python.
 export function compute({ right, wrong, threshold, cost_wrong, cost_human }) {
-  const hits = count(right, threshold), misses = count(wrong, threshold);
+  const hits = countFrom(right, threshold), misses = countFrom(wrong, threshold);
   const total = right.length + wrong.length, given = hits + misses;
   const mean = (misses * cost_wrong + (total - given) * cost_human) / total;
   const square = (misses * cost_wrong ** 2 + (total - given) * cost_human ** 2) / total;
@@ -27,7 +21,6 @@ export function compute({ right, wrong, threshold, cost_wrong, cost_human }) {
     cost: 1000 * mean, cost_low: 1000 * (mean - error), cost_high: 1000 * (mean + error) };
 }
 
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const percent = (v) => format(v, "percent", 2);
 
 export default {

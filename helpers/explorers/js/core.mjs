@@ -40,6 +40,13 @@ export function floats(text) {
   return out;
 }
 
+// How many of the sorted numbers are at or above the threshold.
+export const countFrom = (sorted, threshold) => {
+  let low = 0, high = sorted.length;
+  while (low < high) { const middle = (low + high) >> 1; if (sorted[middle] >= threshold) high = middle; else low = middle + 1; }
+  return sorted.length - low;
+};
+
 export const nearest = (values, value, log = false) => {
   const f = log ? Math.log : (v) => v;
   let best = 0;

@@ -5,7 +5,7 @@ import { Panel, bytes, colours, element, extent, format, keyNodes, label, neares
 const finite = (v) => v !== null && Number.isFinite(v);
 
 // Where a run stands at an epoch: its numbers, and whether it has left the finite numbers or grown beyond its start.
-export function compute({ state, lr, epoch }) {
+function standing({ state, lr, epoch }) {
   const i = nearest(state.lrs, lr, true), train = state.train[i];
   const lost = train.findIndex((v) => !finite(v));
   return {
@@ -154,7 +154,7 @@ export default {
 
     return panel.start((values, ghost) => {
       const shown = values.measure === "accuracy" ? "accuracy" : "loss";
-      const now = compute({ state, ...values }), before = ghost && compute({ state, ...ghost });
+      const now = standing({ state, ...values }), before = ghost && standing({ state, ...ghost });
       const live = model.get("live")?.train ? model.get("live") : null;
       const series = (i) => (shown === "accuracy" ? [null, state.accuracy[i]] : [state.train[i], state.validation?.[i]]);
       const frame = shown === "accuracy" ? shareFrame : lossFrame;

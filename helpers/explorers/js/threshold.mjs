@@ -1,15 +1,9 @@
 // Scores of two classes and a threshold to drag: the confusion matrix, what the errors cost, precision and recall.
-import { Panel, element, extent, floats, format, label } from "./core.mjs";
-
-const count = (sorted, threshold) => {  // how many scores are at or above the threshold
-  let low = 0, high = sorted.length;
-  while (low < high) { const middle = (low + high) >> 1; if (sorted[middle] >= threshold) high = middle; else low = middle + 1; }
-  return sorted.length - low;
-};
+import { Panel, countFrom, element, extent, floats, format, label } from "./core.mjs";
 
 // Equal to Threshold.compute in Python.
 export function compute({ positive, negative, threshold, cost_false_positive, cost_false_negative }) {
-  const tp = count(positive, threshold), fp = count(negative, threshold);
+  const tp = countFrom(positive, threshold), fp = countFrom(negative, threshold);
   const fn = positive.length - tp, tn = negative.length - fp, all = positive.length + negative.length;
   return {
     true_positives: tp, false_positives: fp, false_negatives: fn, true_negatives: tn,
