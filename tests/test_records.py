@@ -192,6 +192,8 @@ RECORDED = sorted((ROOT / "book" / "recorded").glob("*.json"))
 
 def test_there_are_records():
     assert {"softmax-fashion-mnist", "cnn-fashion-mnist"} <= {path.stem for path in RECORDED}
+    files = [path for path in (ROOT / "book" / "recorded").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 20e6, "weights and curves together"
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from helpers import metrics
+
 from .base import Explorer, numbers, pack_float16
 
 Z = 1.959963984540054  # half the width of a 95 % interval, in standard errors
 WORDS = {
     "group": "who asks",
-    "threshold": "answer from a confidence of",
-    "cost_wrong": "a wrong answer costs",
-    "cost_human": "a person's answer costs",
+    "threshold": "threshold",
+    "cost_wrong": "a wrong answer",
+    "cost_human": "a person's answer",
     "scores": "Confidence of the best passage",
     "is_right": "best passage is right",
     "is_wrong": "it is wrong",
@@ -31,7 +33,6 @@ WORDS = {
     "trade": "Wrong answers against answers given",
     "answered": "answered",
     "wrong_of_answered": "wrong, of those answered",
-    "none": "no question is answered",
     "status": "Answers {answered}: {right} right and {wrong} wrong; of the answers {wrong_of_answered} are wrong "
     "[{low}, {high}]. 1,000 questions cost {cost} [{cost_low}, {cost_high}]; all to people {people}.",
     "status_none": "Answers nothing: 1,000 questions cost {cost}, all for people.",
@@ -126,10 +127,7 @@ class Abstain(Explorer):
         error = Z * math.sqrt(max(0.0, square - mean**2) / total)
         share = low = high = None
         if given:
-            share, extra = misses / given, Z**2 / given
-            centre, scale = (share + extra / 2) / (1 + extra), 1 / (1 + extra)
-            spread = scale * math.sqrt(extra * (share * (1 - share) + extra / 4))
-            low, high = max(0.0, centre - spread), min(1.0, centre + spread)
+            share, (low, high) = misses / given, metrics.wilson(misses, given)
         return {
             "answered": given / total,
             "right": hits / total,

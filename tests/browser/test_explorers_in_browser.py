@@ -117,6 +117,15 @@ def test_a_setting_can_be_linked_and_reset(open_page, addresses):
     assert "epoch 30" in status.inner_text()
 
 
+def test_an_edition_brings_its_own_words(open_page, tmp_path):
+    shown = fixtures.explorers()[0]
+    shown.state["labels"] = {"reset": "Zurück", "epoch": "Epoche"}
+    page, _ = open_page(fixtures.page([shown], tmp_path / "edition.html").as_uri())
+    chromium.wait_ready(page)
+    assert page.query_selector("#line button:text-is('Zurück')") and not page.query_selector("text=Reset")
+    assert "Epoche 30" in page.inner_text("#line [role=status]")
+
+
 def test_a_diverged_run_is_shown_as_diverged(open_page, addresses):
     page, _ = open_page(addresses["light"] + "#line:lr=0.1,epoch=20")
     chromium.wait_ready(page)

@@ -72,13 +72,14 @@ export default {
         if (ghost) p.rule({ x: ghost.threshold, colour: "grid", dash: "none", width: 2 });
         p.rule({ x: values.threshold, colour: "ink", dash: "none", width: 1.8 });
       });
-      costs.frame({ y: { domain: [0, extent([...all.map((r) => r.cost_high), people], { air: 0.12 })[1]] } });
+      costs.frame({ y: { domain: extent([...all.flatMap((r) => [r.cost_low, r.cost_high]), people], { air: 0.12 }) } });
       costs.paint((p) => {
         p.band(grid, all.map((r) => r.cost_low), all.map((r) => r.cost_high), { colour: "red", opacity: 0.13 });
         if (ghost) p.line(grid, sweep(ghost).map((r) => r.cost), { colour: "red", opacity: 0.28 });
         p.line(grid, all.map((r) => r.cost), { colour: "red" });
-        p.rule({ y: people, label: words.people, colour: "ink" });
-        p.rule({ x: grid[best], label: words.cheapest, colour: "green", at: 8 });
+        p.rule({ y: people, colour: "ink" });
+        p.text(end, people, words.people, { anchor: "end", dy: -6 });
+        p.rule({ x: grid[best], label: words.cheapest, colour: "green" });
         p.mark(values.threshold, now.cost, { colour: "red" });
       });
       fate.paint((p) => {
