@@ -9,9 +9,10 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from helpers import data, metrics, models, records, training
@@ -33,6 +34,7 @@ class Recipe:
         data, data_options: name and options for ``data.load``.
         model, model_options: class in ``helpers.models`` and its arguments.
         fit_options: for ``training.fit``; ``augment`` is a dict of arguments for ``Augmentation``.
+        features: "pixel_statistics" gives the model these numbers instead of the pictures; None gives the pictures.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Recipe:
     model: str
     model_options: dict[str, Any]
     fit_options: dict[str, Any]
+    features: str | None = None
 
     def build(self) -> nn.Module:
         """Return the untrained model."""
@@ -56,7 +59,7 @@ class Grid(Recipe):
         seeds: of weights and order.
     """
 
-    variants: dict[str, dict[str, Any]]
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
 
 
@@ -79,6 +82,10 @@ RECIPES: dict[str, Recipe] = {
     "small-cnn-surfaces": Recipe(
         "the small network on 150 × 150 surfaces", "surfaces", SURFACES, "CNN", SMALL_CNN,
         {"lr": 4e-3, "epochs": 12, "batch_size": 32, "schedule": "cosine", "augment": EXACT_TURNS}),
+    "pixel-statistics-surfaces": Recipe(
+        "eleven numbers without places, on the same surfaces", "surfaces", SURFACES, "Linear",
+        {"num_inputs": 11, "num_outputs": 1},
+        {"lr": 0.3, "epochs": 1000, "batch_size": None, "schedule": "cosine"}, features="pixel_statistics"),
     "documents-cnn-surfaces": Recipe(
         "the documents' network on 150 × 150 surfaces, trained as printed", "surfaces", SURFACES, "CNN", DOCUMENTS_CNN,
         {"lr": 1e-3, "epochs": 12, "batch_size": 32, "optimiser": "adam"}),
@@ -88,16 +95,35 @@ RECIPES: dict[str, Recipe] = {
     "learning-rates-surfaces": Grid(
         "learning rates of the small network", "surfaces", {"num_per_class": 300}, "CNN", SMALL_CNN,
         {"epochs": 16, "batch_size": 32},
-        {f"{lr:.0e}": {"lr": lr} for lr in (1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 1e-2, 3e-2, 1e-1, 3e-1)}),
+        variants={f"{lr:.0e}": {"lr": lr} for lr in (1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 1e-2, 3e-2, 1e-1, 3e-1)}),
     "augmentation-surfaces": Grid(
         "with and without augmentation, few images and many", "surfaces", SURFACES, "CNN", SMALL_CNN,
         {"lr": 4e-3, "batch_size": 32, "schedule": "cosine"},
-        {f"{num} images, {name}": {"num_train": num, "epochs": epochs, "augment": augment}
-         for num, epochs in ((60, 40), (420, 16))
-         for name, augment in (("as they are", None), ("mirrored and turned", EXACT_TURNS),
-                               ("tilted and scaled", {"flip": False, "degrees": 15.0, "scale": (0.9, 1.1)}))},
+        variants={f"{num} images, {name}": {"num_train": num, "epochs": epochs, "augment": augment}
+                  for num, epochs in ((60, 40), (420, 16))
+                  for name, augment in (("as they are", None), ("mirrored and turned", EXACT_TURNS),
+                                        ("tilted and scaled", {"flip": False, "degrees": 15.0, "scale": (0.9, 1.1)}))},
         seeds=(0, 1, 2, 3, 4)),
 }
+
+
+def pixel_statistics(dataset: data.Dataset) -> data.Dataset:
+    """Return mean, spread and nine quantiles of the grey values of each picture, scaled by the training split [n, 11].
+
+    The chapter book/project/image_classifier writes it out.
+    """
+    levels = torch.tensor([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
+    found = {}
+    for name, split in dataset.splits().items():
+        grey = split.x.mean(1).flatten(1)
+        parts = [torch.quantile(some, levels, dim=1).T for some in grey.split(64)]
+        found[name] = torch.cat([grey.mean(1, True), grey.std(1, keepdim=True), torch.cat(parts)], 1)
+    mean, std = found["train"].mean(0), found["train"].std(0)
+    splits = [data.Split((found[name] - mean) / std, split.y) for name, split in dataset.splits().items()]
+    return data.Dataset(*splits, dataset.card, dataset.classes)
+
+
+FEATURES = {"pixel_statistics": pixel_statistics}
 
 
 def run(recipe: Recipe, *, seed: int = 0, log: Callable[[str], None] = print) -> dict[str, Any]:
@@ -108,7 +134,8 @@ def run(recipe: Recipe, *, seed: int = 0, log: Callable[[str], None] = print) ->
         seed: of data, weights and order.
         log: takes lines about the progress.
     """
-    dataset = data.load(recipe.data, seed=seed, **recipe.data_options)
+    pictures = data.load(recipe.data, seed=seed, **recipe.data_options)
+    dataset = FEATURES[recipe.features](pictures) if recipe.features else pictures
     model = build(recipe.model, {**recipe.model_options, "seed": seed})
     log(f"{recipe.title}: {models.count(model):,} parameters, {len(dataset.train):,} training examples")
     done = training.fit(model, dataset, seed=seed, **_fit_options(recipe.fit_options))
@@ -128,7 +155,7 @@ def run(recipe: Recipe, *, seed: int = 0, log: Callable[[str], None] = print) ->
     return {
         "configuration": _configuration(recipe, dataset, models.count(model), stamp["threads"]),
         "seed": seed, "device": stamp["device"], "precision": stamp["precision"], "seconds": done.seconds,
-        "flops": done.flops, "curves": curves, "corpus_sha256": dataset.sha256(), "results": results}
+        "flops": done.flops, "curves": curves, "corpus_sha256": pictures.sha256(), "results": results}
 
 
 def run_grid(grid: Grid, *, seed: int = 0, log: Callable[[str], None] = print) -> dict[str, Any]:
@@ -172,7 +199,8 @@ def _configuration(recipe: Recipe, dataset: data.Dataset, num_parameters: int, t
     return {"title": recipe.title, "data": recipe.data, "data_options": recipe.data_options,
             "model": recipe.model, "model_options": recipe.model_options, "num_parameters": num_parameters,
             "num_train": len(dataset.train), "num_validation": len(dataset.validation),
-            "num_test": len(dataset.test), "fit_options": recipe.fit_options, "threads": threads}
+            "num_test": len(dataset.test), "fit_options": recipe.fit_options, "features": recipe.features,
+            "threads": threads}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -172,6 +172,7 @@ def test_written_surfaces_are_read_back_exactly(tmp_path):
         read = data.load("image_folder", path=folder, size=48, dtype="uint8")
     drawn = data.load("surfaces", num_per_class=10, size=48, dtype="uint8")
     assert read.classes == drawn.classes
+    assert read.card.real == "simulated" and "written by data.write_surfaces" in read.card.origin
     for name, split in drawn.splits().items():
         one = sorted(zip(data.fingerprints(split.x), split.y.tolist()))
         two = sorted(zip(data.fingerprints(read.splits()[name].x), read.splits()[name].y.tolist()))

@@ -246,8 +246,9 @@ def test_a_grid_records_every_variant_and_seed(book, monkeypatch):
     from benchmarks import record
 
     grid = record.Grid("two rates", "breast_cancer", {}, "Softmax", {"num_inputs": 30, "num_classes": 2},
-                       {"batch_size": 32}, {"slow": {"lr": 1e-5, "epochs": 1},
-                                            "fast": {"lr": 1e-2, "epochs": 2, "num_train": 100}}, seeds=(0, 1))
+                       {"batch_size": 32}, seeds=(0, 1),
+                       variants={"slow": {"lr": 1e-5, "epochs": 1},
+                                 "fast": {"lr": 1e-2, "epochs": 2, "num_train": 100}})
     monkeypatch.setitem(record.RECIPES, "grid", grid)
     assert record.main(["grid"]) == 0
     saved = records.load("grid")
@@ -256,3 +257,18 @@ def test_a_grid_records_every_variant_and_seed(book, monkeypatch):
     assert found["fast"]["validation_loss"][1] == saved["curves"]["fast, seed 1, validation_loss"][-1]
     assert min(found["slow"]["validation_loss"]) > max(found["fast"]["validation_loss"])
     assert saved["configuration"]["variants"]["fast"]["num_train"] == 100 and saved["configuration"]["seeds"] == [0, 1]
+
+
+def test_a_recipe_may_see_pixel_statistics_instead_of_pictures(book, monkeypatch):
+    from benchmarks import record
+
+    small = record.Recipe("statistics", "surfaces", {"num_per_class": 20, "size": 32}, "Linear",
+                          {"num_inputs": 11, "num_outputs": 1}, {"lr": 0.05, "epochs": 3}, features="pixel_statistics")
+    monkeypatch.setitem(record.RECIPES, "statistics", small)
+    assert record.main(["statistics"]) == 0
+    saved = records.load("statistics")
+    hits = [a == b for a, b in zip(saved["results"]["test_labels"], saved["results"]["test_predictions"])]
+    assert saved["results"]["test_accuracy"] == sum(hits) / len(hits)
+    assert saved["configuration"]["num_parameters"] == 12
+    numbers = record.pixel_statistics(record.data.load("surfaces", num_per_class=20, size=32))
+    assert numbers.train.x.shape == (28, 11) and numbers.train.x.mean(0).abs().max() < 1e-4

@@ -124,7 +124,10 @@ def load(*, path: str | Path, size: int = 150, channels: int = 3, dtype: str = "
     if dtype == "float32":
         parts = [Split(part.x.float().div_(255), part.y, part.groups) for part in parts]
     sizes = " / ".join(f"{len(part):,}" for part in parts)
-    card = replace(CARD, origin=f"the folder {root.name}, one subfolder for each class; {kept}",
+    simulated = (root / ".surfaces.json").is_file()
+    card = replace(CARD, origin=f"the folder {root.name}, one subfolder for each class; {kept}"
+                                + ("; written by data.write_surfaces" if simulated else ""),
+                   real="simulated" if simulated else CARD.real,
                    size=f"{sizes} images of {channels} × {size} × {size}, {len(names)} classes",
                    limits=CARD.limits + (f"; left out, as they cannot be read: {'; '.join(broken)}" if broken else ""))
     return Dataset(*parts, card, names)

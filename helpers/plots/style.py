@@ -96,9 +96,9 @@ def style() -> None:
 
 
 def diverging() -> Colormap:
-    """Colour map for signed quantities: blue below zero, paper at zero, red above."""
+    """Colour map for signed quantities: blue below zero, paper at zero, orange above."""
     colours = palette()
-    return LinearSegmentedColormap.from_list("course-diverging", [colours["blue"], colours["paper"], colours["red"]])
+    return LinearSegmentedColormap.from_list("course-diverging", [colours["blue"], colours["paper"], colours["orange"]])
 
 
 def sequential() -> Colormap:
