@@ -94,7 +94,8 @@ def test_help_names_every_target():
     phony = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.M)[1].split()
     assert phony == ["help", "book", "test", "lab", "serve", "bench", "release", "clean"]
     assert re.search(r"^([a-z]+):", MAKEFILE, re.M)[1] == "help", "make alone prints the help"
-    done = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["make", "--no-print-directory", "help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     lines = re.findall(r"^  make (\w+) +\S.*$", done.stdout, re.M)
     assert lines == phony and len(done.stdout.splitlines()) == len(phony)
 
