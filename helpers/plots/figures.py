@@ -124,7 +124,7 @@ def line_fit(
 def image_grid(
     images: Any, titles: Sequence[str] | None = None, *, columns: int | None = None, signed: bool = False
 ) -> Figure:
-    """Pictures in a grid. images: [n, h, w], [n, 1, h, w] or [n, 3, h, w]; signed: blue below zero, red above.
+    """Pictures in a grid. images: [n, h, w], [n, 1, h, w] or [n, 3, h, w]; signed: blue below zero, orange above.
 
     Raises: ValueError for another shape or a wrong number of titles.
     """
