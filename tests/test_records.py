@@ -259,6 +259,37 @@ def test_a_grid_records_every_variant_and_seed(book, monkeypatch):
     assert saved["configuration"]["variants"]["fast"]["num_train"] == 100 and saved["configuration"]["seeds"] == [0, 1]
 
 
+def test_each_seed_of_a_grid_gets_examples_of_its_own():
+    from benchmarks import record
+
+    train = record.data.load("breast_cancer").train
+    first, second = (record._block(train, position, 100) for position in (0, 1))
+    assert first.x.equal(train.x[:100]) and second.x.equal(train.x[100:200]) and second.y.equal(train.y[100:200])
+    with pytest.raises(ValueError, match="2 blocks of 300 examples do not fit into"):
+        record._block(train, 1, 300)
+
+
+def test_the_data_seed_of_a_recipe_draws_other_pictures(book, monkeypatch):
+    from benchmarks import record
+
+    tiny = record.Recipe("tiny", "surfaces", {"num_per_class": 10, "size": 32}, "Linear",
+                         {"num_inputs": 11, "num_outputs": 1}, {"lr": 0.05, "epochs": 1}, features="pixel_statistics",
+                         data_seed=5)
+    monkeypatch.setitem(record.RECIPES, "tiny", tiny)
+    assert record.main(["tiny"]) == 0
+    saved = records.load("tiny")
+    assert saved["configuration"]["data_seed"] == 5 and saved["seed"] == 0
+    same = record.data.load("surfaces", seed=5, **tiny.data_options)
+    assert saved["corpus_sha256"] == same.sha256()
+
+
+def test_what_the_image_classifier_compares_was_recorded_on_the_same_pictures():
+    names = ("small-cnn", "documents-cnn", "pixel-statistics")
+    found = [json.loads((ROOT / f"book/recorded/{name}-surfaces.json").read_text()) for name in names]
+    assert len({record["corpus_sha256"] for record in found}) == 1
+    assert all(record["configuration"]["data_seed"] != 0 for record in found), "seed 0 was seen while recipes were made"
+
+
 def test_a_recipe_may_see_pixel_statistics_instead_of_pictures(book, monkeypatch):
     from benchmarks import record
 

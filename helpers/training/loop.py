@@ -160,6 +160,7 @@ class Loop:
             chunks = list(self.batches.order(number - 1).split(self.batch_size))
         constant = self.options.schedule == "constant"
         model, optimiser, parameters, lr = self.model, self.optimiser, self.parameters, self.options.lr
+        update = _update(optimiser)
         latch = torch.zeros((), device=self.device) if self.latched else None
         good = torch.full((), float(step), device=self.device) if self.latched else None
         self._remember(step)
@@ -184,7 +185,7 @@ class Loop:
                     good += 1 - latch
                     optimiser.found_inf = latch
                 loss.backward()
-                optimiser.step()
+                update(optimiser)
                 step += 1
                 if latch is not None and (step % _BETWEEN_READS == 0 or index is chunks[-1]) and latch.item():
                     self._diverged(int(good.item()) + 1, number, math.nan, lr)
@@ -300,6 +301,12 @@ def steps(
         weight_decay=weight_decay, momentum=momentum, seed=seed, device=device, precision=precision, augment=augment,
     )  # fmt: skip
     return _run(Loop(model, split, options))
+
+
+def _update(optimiser: torch.optim.Optimizer) -> Callable[[torch.optim.Optimizer], object]:
+    """``optimiser.step`` without the range that torch opens for its profiler: 20 µs, a sixth of a small step."""
+    step = type(optimiser).step
+    return step.__wrapped__ if getattr(step, "hooked", False) else step
 
 
 def _run(loop: Loop) -> Iterator[Step]:
