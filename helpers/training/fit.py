@@ -230,14 +230,14 @@ class _Watch:
     def row(self, epoch: int) -> dict:
         """The row of the history after ``epoch``."""
         train, validation = (
-            score_of(*evaluate_on(self.loop.model, split, self.goal), split, self.goal)
+            score_of(*evaluate_on(self.loop.model, split, self.goal, keep_outputs=False), split)
             for split in (self.train, self.validation)
         )
         for value in (train.loss, validation.loss):
             if not math.isfinite(value):
                 self.loop.restore()
-                step = epoch * len(self.loop.batches)
-                raise TrainingDiverged(step + 1, max(epoch, 1), value, self.loop.lr_at(max(step - 1, 0)))
+                step = max(epoch * len(self.loop.batches), 1)
+                raise TrainingDiverged(step, max(epoch, 1), value, self.loop.lr_at(step - 1), after=epoch > 0)
         return {
             "epoch": epoch,
             "train_loss": train.loss,

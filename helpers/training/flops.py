@@ -12,7 +12,7 @@ PASSES_PER_STEP = 3
 
 
 class Probe:
-    """Watches one forward pass: FLOP in linear layers and convolutions, and the largest output of a layer.
+    """Watches one forward pass: FLOP of its matrix products, and the largest output of a layer.
 
     Use it as a context around ``model(x)``. ``flops`` is None if the model keeps weights in layers of another kind,
     since their products are not counted here.
@@ -28,6 +28,10 @@ class Probe:
         for module in self.model.modules():
             if isinstance(module, (nn.Linear, nn.Conv2d)):
                 self._handles.append(module.register_forward_hook(self._count))
+            elif isinstance(module, nn.RNNBase):
+                self._handles.append(module.register_forward_hook(self._count_recurrent))
+            elif hasattr(module, "flops"):  # attention says itself what its products cost
+                self._handles.append(module.register_forward_hook(self._add))
             elif any(parameter.ndim > 1 for parameter in module.parameters(recurse=False)):
                 if not isinstance(module, nn.Embedding):
                     self.flops = None
@@ -44,6 +48,16 @@ class Probe:
         if self.flops is not None:
             self.flops += 2 * products * output.numel()
 
+    def _count_recurrent(self, module: nn.RNNBase, inputs: tuple, output: object) -> None:
+        steps = inputs[0].data  # of a packed sequence too: the real steps [..., inputs]
+        weights = sum(parameter.numel() for parameter in module.parameters() if parameter.ndim > 1)
+        if self.flops is not None:
+            self.flops += 2 * weights * (steps.numel() // steps.shape[-1])
+
+    def _add(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if self.flops is not None:
+            self.flops += module.flops(inputs[0])
+
     def _measure(self, module: nn.Module, inputs: tuple, output: object) -> None:
         if isinstance(output, Tensor):
             self.largest = max(self.largest, output.numel())
@@ -53,7 +67,8 @@ def flops_forward(model: nn.Module, x: Tensor) -> int | None:
     """FLOP of one forward pass of ``model`` for the examples ``x``: 2 for each multiply-add in a matrix product.
 
     Training costs three times as much (``PASSES_PER_STEP``). Biases, activations and pooling are not counted.
-    None for a model with weights in other layers than linear ones, convolutions and embeddings.
+    None for a model with weights in other layers than linear ones, convolutions, embeddings, torch's recurrent cells
+    and modules that count themselves with a method ``flops(x)``, as attention does.
     """
     was_training = model.training
     model.eval()

@@ -26,20 +26,22 @@ _ONE_THREAD = 5e6  # FLOP of a step below which a second thread costs more than 
 
 
 class TrainingDiverged(ValueError):
-    """The loss became NaN or infinite; the model keeps the parameters from before that step.
+    """The loss became NaN or infinite; the model keeps the last parameters that are finite.
 
-    Attributes: step (from 1), epoch (from 1), loss (the value found), lr (learning rate at that step),
+    Attributes: step (from 1) and its epoch (from 1): the step whose batch had that loss, or, where ``fit`` found it by
+    measuring after an epoch, the last step of that epoch; loss (the value found), lr (learning rate at that step),
     history (rows of the epochs that ``fit`` had finished).
     """
 
-    def __init__(self, step: int, epoch: int, loss: float, lr: float) -> None:
+    def __init__(self, step: int, epoch: int, loss: float, lr: float, *, after: bool = False) -> None:
         advice = (
             "nothing had been updated yet: look at the data and at the initial weights"
-            if step == 1
+            if step == 1 and not after
             else f"take a smaller one, for example {lr / 10:.1g}"
         )
         super().__init__(
-            f"the loss became {loss} at step {step} (epoch {epoch}) with learning rate {lr:g}: {advice}; "
+            f"the loss became {loss} {'after' if after else 'at'} step {step} (epoch {epoch}) "
+            f"with learning rate {lr:g}: {advice}; "
             "the model keeps its last good parameters"
         )
         self.step, self.epoch, self.loss, self.lr = step, epoch, loss, lr

@@ -17,9 +17,18 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 # The training loss of an epoch is measured after it on the first examples of the split: as many as there are
 # validation examples, and never fewer than this. So both losses belong to the same weights and cost about the same.
 _FEWEST_EVALUATED = 1024
+IGNORED = -100  # a target that does not count, for padding and for tokens that need no prediction
+
+
+def token_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy over the tokens [B, T] of logits [B, T, classes]; targets of −100 do not count."""
+    return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+
+
 NAMED: dict[str, Loss] = {
     "mean squared error": F.mse_loss,
     "cross-entropy": F.cross_entropy,
+    "token cross-entropy": token_cross_entropy,
     "binary cross-entropy": F.binary_cross_entropy_with_logits,
 }
 
@@ -40,7 +49,7 @@ class Score:
     accuracy: float | None
     num_examples: int
     predictions: Tensor = field(repr=False, compare=False)
-    outputs: Tensor = field(repr=False, compare=False)
+    outputs: Tensor | None = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class Objective:
         if self.name == "binary cross-entropy":
             return (outputs > 0).reshape(y.shape).to(y.dtype)
         if not y.is_floating_point() and outputs.ndim == y.ndim + 1:
-            return outputs.argmax(dim=-1 if outputs.ndim == 2 else 1)
+            return outputs.argmax(dim=1 if outputs.ndim > 3 else -1)
         return outputs.reshape(y.shape) if outputs.numel() == y.numel() else outputs
 
 
@@ -116,7 +125,7 @@ def objective(model: nn.Module, split: Split, loss: Loss | None = None) -> Objec
                 position = int((~torch.isfinite(y)).reshape(len(y), -1).any(dim=1).nonzero()[0])
                 raise ValueError(f"the targets hold NaN or infinite numbers, first in example {position}")
         else:
-            check_labels(y, max(2, outputs.shape[1]))
+            check_labels(y, max(2, outputs.shape[-1 if name == "token cross-entropy" else 1]))
     flops = None if probe.flops is None else probe.flops / len(few)
     return Objective(name, function, flops, chunk_size(max(1, probe.largest // len(few))), outputs[0].numel())
 
@@ -126,7 +135,7 @@ def _choose(outputs: Tensor, y: Tensor) -> str:
         return "mean squared error"
     if outputs.ndim != 2 or y.ndim != 1:
         if outputs.ndim == y.ndim + 1 and outputs.ndim > 2:
-            return "cross-entropy"
+            return "token cross-entropy" if outputs.ndim == 3 else "cross-entropy"
         raise ValueError(
             f"integer targets need outputs [examples, classes] and labels [examples], "
             f"got outputs {list(outputs.shape[1:])} an example and targets {list(y.shape)}"
@@ -139,6 +148,10 @@ def check_labels(y: Tensor, num_classes: int) -> None:
     low, high = y.aminmax()
     if int(low) < 0 or int(high) >= num_classes:
         wrong = ((y < 0) | (y >= num_classes)).reshape(len(y), -1)
+        if y.ndim > 1:
+            wrong &= y.reshape(len(y), -1) != IGNORED
+        if not wrong.any():
+            return
         position = int(wrong.any(dim=1).nonzero()[0])
         label = int(y.reshape(len(y), -1)[position][wrong[position]][0])
         raise ValueError(
@@ -161,25 +174,36 @@ def check_features(x: Tensor) -> None:
 
 
 @torch.no_grad()
-def evaluate_on(model: nn.Module, split: Split, goal: Objective) -> tuple[float, Tensor]:
-    """Mean loss over all examples of ``split``, each once, and the outputs [n, ...]; model and split on one device."""
+def evaluate_on(
+    model: nn.Module, split: Split, goal: Objective, *, keep_outputs: bool = True
+) -> tuple[float, Tensor, Tensor | None]:
+    """Mean loss over all examples of ``split``, each once, the predictions, and the outputs [n, ...] if kept.
+
+    Model and split lie on one device.
+    """
     was_training = model.training
     model.eval()
-    outputs, total = [], 0.0
+    outputs, predictions, total, weights = [], [], 0.0, 0
     for x, y in zip(split.x.split(goal.chunk), split.y.split(goal.chunk), strict=True):
         out = model(x).float()
-        total = total + goal.loss(out, goal.prepare(y)) * len(x)
-        outputs.append(out)
+        weight = int((y != IGNORED).sum()) if goal.name == "token cross-entropy" else len(x)
+        if weight:
+            total, weights = total + goal.loss(out, goal.prepare(y)) * weight, weights + weight
+        predictions.append(goal.predict(out, y))
+        if keep_outputs:
+            outputs.append(out)
     model.train(was_training)
-    return float(total) / len(split), outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    kept = torch.cat(outputs) if keep_outputs else None
+    return float(total) / max(weights, 1), torch.cat(predictions), kept
 
 
-def score_of(loss: float, outputs: Tensor, split: Split, goal: Objective) -> Score:
+def score_of(loss: float, predictions: Tensor, outputs: Tensor | None, split: Split) -> Score:
     """Put loss, accuracy and predictions together; targets that are not integers have no accuracy."""
-    predictions = goal.predict(outputs, split.y)
     accuracy = None
     if not split.y.is_floating_point() and predictions.shape == split.y.shape:
-        accuracy = float((predictions == split.y).double().mean())
+        counted = split.y != IGNORED
+        right = (predictions == split.y) & counted
+        accuracy = int(right.sum()) / max(1, int(counted.sum()))
     return Score(loss, accuracy, len(split), predictions, outputs)
 
 
@@ -203,7 +227,7 @@ def evaluate(model: nn.Module, split: Split, loss: Loss | None = None) -> Score:
     parameter = next(model.parameters(), None)
     there = split.to(parameter.device) if parameter is not None else split
     goal = objective(model, there, loss)
-    return score_of(*evaluate_on(model, there, goal), there, goal)
+    return score_of(*evaluate_on(model, there, goal), there)
 
 
 def _short(dtype: torch.dtype) -> str:

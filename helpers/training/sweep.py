@@ -296,10 +296,10 @@ class _Plan:
         return loss / len(split), right / len(split)
 
     def _measure_one(self, loop: Loop, member: int, epoch: int) -> None:
-        train, _ = evaluate_on(loop.model, self.train, loop.goal)
-        score = score_of(*evaluate_on(loop.model, self.validation, loop.goal), self.validation, loop.goal)
+        train = evaluate_on(loop.model, self.train, loop.goal, keep_outputs=False)[0]
+        score = score_of(*evaluate_on(loop.model, self.validation, loop.goal, keep_outputs=False), self.validation)
         if not torch.isfinite(torch.tensor([train, score.loss])).all():
-            raise TrainingDiverged(epoch * len(loop.batches) + 1, epoch, score.loss, loop.options.lr)
+            raise TrainingDiverged(epoch * len(loop.batches), epoch, score.loss, loop.options.lr, after=True)
         self.train_loss[member, epoch], self.validation_loss[member, epoch] = train, score.loss
         if self.accuracy is not None:
             self.accuracy[member, epoch] = score.accuracy
