@@ -24,6 +24,7 @@ _LOADERS: dict[str, tuple[str, str, str]] = {
     "image_folder": ("image_folder", "load", "CARD"),
     "line": ("line", "load", "CARD"),
     "python_docs": ("docs", "load", "CARD"),
+    "python_stdlib": ("code", "load", "CARD"),
     "surfaces": ("surfaces", "load", "CARD"),
     "wine": ("sklearn_sets", "wine", "WINE"),
 }

@@ -128,7 +128,10 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 def sinusoids(num_positions: int, d_model: int) -> Tensor:
-    """Fixed position vectors [num_positions, d_model]: sines, then cosines, of t · 10000^(−2i/D). Source: vaswani2017."""
+    """Fixed position vectors [num_positions, d_model]: sines, then cosines, of t · 10000^(−2i/D).
+
+    Source: vaswani2017.
+    """
     cosine, sine = rotation(num_positions, d_model + d_model % 2)
     return torch.cat((sine, cosine), dim=1)[:, :d_model]
 

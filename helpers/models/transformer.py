@@ -188,7 +188,7 @@ class Encoder(Counted, nn.Module):
 class VisionTransformer(Counted, nn.Module):
     """Images as a sequence of patches: [B, C, size, size] → logits [B, num_outputs].
 
-    Derived in: book/algorithms/transformers. Source: dosovitskiy2021; the average over patches replaces its class token.
+    Derived in: book/algorithms/transformers. Source: dosovitskiy2021; an average replaces its class token.
 
     Arguments:
         in_channels: channels C of the image.
