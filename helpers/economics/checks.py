@@ -6,6 +6,8 @@ import difflib
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 
 def _number(name: str, value: float) -> float:
     """Return the value as a finite float, or raise ValueError with the name."""
@@ -118,3 +120,22 @@ def one_of(name: str, value: str, known: Iterable[str]) -> str:
     near += [other for other in names if len(text) > 2 and text.lower() in other and other not in near][: 4 - len(near)]
     offer = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(names)}."
     raise ValueError(f"{name} {value!r} is unknown; {offer}")
+
+
+def weights(name: str, values: Iterable[float], num_weights: int) -> np.ndarray:
+    """Return weights of 0 or more that sum to 1, as an array.
+
+    Args:
+        name: name of the argument, for the message.
+        values: the weights that were passed.
+        num_weights: how many are expected.
+
+    Raises:
+        ValueError: another number of weights, a negative one, or a sum that is not 1.
+    """
+    numbers = np.array([not_negative(name, value) for value in values])
+    if len(numbers) != num_weights:
+        raise ValueError(f"{name} must hold {num_weights} numbers, found {len(numbers)}; pass one for each.")
+    if abs(numbers.sum() - 1) > 1e-9:
+        raise ValueError(f"{name} must sum to 1, found a sum of {numbers.sum():.10g}; divide each by the sum.")
+    return numbers

@@ -10,13 +10,24 @@ import numpy as np
 
 from helpers.explorers import Explorer, LinearDescent, SweepReplay, Threshold, source
 from helpers.explorers.abstain import Abstain
+from helpers.explorers.business_plan import BusinessPlan
+from helpers.explorers.cashflow import CashFlow
 from helpers.explorers.chaos import Chaos
+from helpers.explorers.choices import Choices
 from helpers.explorers.dilution import Dilution
+from helpers.explorers.graph import Graph
+from helpers.explorers.hazards import SevenHazards
+from helpers.explorers.law import Law
 from helpers.explorers.logit import LogitLoss
 from helpers.explorers.milestones import Milestones
 from helpers.explorers.planner import CapitalPlanner
+from helpers.explorers.schedule import ScheduleRisk
 from helpers.explorers.size import SizeCounter
 from helpers.explorers.slope import Slope
+from helpers.explorers.stack import Stack
+from helpers.explorers.valley import Valley
+from helpers.explorers.valuation import Scorecard
+from helpers.explorers.waiting import Waiting
 
 HOST = Path(__file__).parents[2] / "tools" / "explorer_host.js"
 
@@ -82,15 +93,26 @@ def explorers() -> list[Explorer]:
         LinearDescent(data.train.x - 3, data.train.y, start=(-1.0, 14.0), id="descent-two"),
         Threshold(scores, labels, costs=(1.0, 8.0), classes=("good", "scratched"), id="threshold"),
         Abstain({"invented": (scores, labels)}, id="abstain"),
+        BusinessPlan(id="plan"),
+        Valley(id="valley"),
+        Graph(id="graph"),
+        CashFlow(id="cashflow"),
         Chaos(id="chaos"),
+        Choices(id="choices"),
         Dilution(id="dilution"),
+        Law(id="law"),
         LogitLoss(id="logit"),
         Milestones(id="milestones"),
         CapitalPlanner("training", id="training"),
         CapitalPlanner("serving", {"cached_share": 0.2}, id="serving"),  # without a share its price would not matter
         CapitalPlanner("runway", id="runway"),
+        ScheduleRisk(id="schedule"),
         SizeCounter(id="size"),
         Slope(id="slope"),
+        Scorecard({"one": [6, 8, 5], "two": [9, 6, 3]}, ["a", "b", "c"], [0.4, 0.3, 0.3], id="scorecard"),
+        Waiting(id="waiting"),
+        SevenHazards(id="hazards"),
+        Stack(id="stack"),
     ]
 
 

@@ -76,6 +76,12 @@ html[data-theme="dark"] .ce, body[data-jp-theme-light="false"] .ce { ${variables
 .ce th { font-weight: 600; }
 .ce th:first-child, .ce td:first-child { text-align: left; }
 @media (max-width: 480px) { .ce { padding: 12px 12px 8px; } .ce-sentence { font-size: 16px; } }
+.ce-text { max-height: 460px; }
+.ce .ce-text td, .ce .ce-text th { text-align: left; white-space: normal; vertical-align: top; }
+.ce:not(.ce-narrow) .ce-text td:first-child { white-space: nowrap; }
+.ce-narrow .ce-text thead { display: none; }
+.ce-narrow .ce-text tr { display: block; padding: 4px 0; border-bottom: 1px solid var(--ce-grid); }
+.ce-narrow .ce-text td { display: block; border: 0; padding: 0; }
 `;
 
 export function ensureStyle(node) {
