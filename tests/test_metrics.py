@@ -116,3 +116,71 @@ def test_bootstrap_keeps_rows_together_repeats_and_leaves_the_global_generator()
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def _scored(n: int = 300, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    targets = (rng.random(n) < 0.2).astype(int)
+    return targets, np.round(rng.normal(targets, 1.0), 1)      # rounded, so that many scores are equal
+
+
+def test_curve_equals_scikit_learn():
+    targets, scores = _scored()
+    found = metrics.curve(targets, scores)
+    false_positive, true_positive, thresholds = reference.roc_curve(targets, scores, drop_intermediate=False)
+    np.testing.assert_allclose(found.false_positive_rate, false_positive)
+    np.testing.assert_allclose(found.true_positive_rate, true_positive)
+    np.testing.assert_allclose(found.thresholds[1:], thresholds[1:])
+    precision, recall, _ = reference.precision_recall_curve(targets, scores)
+    np.testing.assert_allclose(found.precision[::-1], precision)
+    np.testing.assert_allclose(found.true_positive_rate[::-1], recall)
+    assert metrics.average_precision(targets, scores) == pytest.approx(
+        reference.average_precision_score(targets, scores))
+
+
+def test_area_under_the_curve_is_the_rank_statistic():
+    targets, scores = _scored()
+    found = metrics.curve(targets, scores)
+    area = np.trapezoid(found.true_positive_rate, found.false_positive_rate)
+    assert metrics.roc_auc(targets, scores) == pytest.approx(area)
+
+
+def test_cost_by_hand():
+    found = metrics.curve([0, 0, 1, 1], [0.1, 0.6, 0.5, 0.9])
+    np.testing.assert_allclose(found.cost(1.0, 10.0), np.array([20, 10, 11, 1, 2]) / 4)
+
+
+def test_calibration_by_hand_and_of_a_perfect_forecaster():
+    found = metrics.calibration([0, 1, 1, 1], [0.1, 0.15, 0.8, 1.0], num_bins=5)
+    np.testing.assert_allclose(found.stated, [0.125, 0.9])
+    np.testing.assert_allclose(found.found, [0.5, 1.0])
+    assert found.error == pytest.approx(0.5 * 0.375 + 0.5 * 0.1)
+    rng = np.random.default_rng(0)
+    stated = rng.random(200_000)
+    assert metrics.calibration(rng.random(200_000) < stated, stated).error < 0.01
+
+
+def test_mcnemar_equals_the_binomial_test():
+    from scipy.stats import binomtest
+
+    rng = np.random.default_rng(1)
+    first, second = rng.random(400) < 0.9, rng.random(400) < 0.86
+    found = metrics.mcnemar(first, second)
+    wanted = binomtest(found.only_first, found.only_first + found.only_second).pvalue
+    assert found.p_value == pytest.approx(wanted) and found.difference == pytest.approx(first.mean() - second.mean())
+    assert metrics.mcnemar([1, 1, 0], [1, 1, 0]).p_value == 1.0
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda: metrics.curve([1, 1], [0.2, 0.4]), "targets must hold both 0 and 1"),
+    (lambda: metrics.average_precision([0, 0], [0.2, 0.4]), "targets must hold both 0 and 1"),
+    (lambda: metrics.curve([0, 1], [0.2, 0.4]).cost(-1, 1), "costs must be at least 0, found -1"),
+    (lambda: metrics.calibration([0, 1], [0.2, 1.4]), "probabilities must lie in 0 … 1, found 1.4"),
+    (lambda: metrics.calibration([0, 2], [0.2, 0.4]), "targets must be 0 or 1"),
+    (lambda: metrics.calibration([0, 1], [0.2, 0.4], num_bins=0), "num_bins must be at least 1, found 0"),
+    (lambda: metrics.mcnemar([0, 1], [0, 1, 1]), "must have the same shape"),
+    (lambda: metrics.mcnemar([0, 3], [0, 1]), "first_right must hold 0 and 1"),
+])
+def test_bad_scores_are_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
