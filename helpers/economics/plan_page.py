@@ -25,6 +25,7 @@ font-size:14px;color:inherit;display:table}
 .venture-plan th,.venture-plan td{text-align:right;padding:.15rem .4rem;border-bottom:1px solid #d9d5cc;color:inherit;
 background:none;vertical-align:top}
 .venture-plan th:first-child{width:32%}.venture-plan th:last-child{width:29%}
+.venture-plan table.plan-single{min-width:0}.venture-plan .plan-single th:first-child{width:46%}
 .venture-plan th:first-child,.venture-plan th:last-child,.venture-plan td:last-child{text-align:left}
 .venture-plan tbody th{font-weight:400}.venture-plan p{margin:.2rem 0 .8rem}.venture-plan .plan-name{font-size:20px}
 .venture-plan .plan-scroll{overflow-x:auto}.venture-plan svg{width:100%;height:auto;display:block}
@@ -193,8 +194,10 @@ def _block(part: str, lines: list[Row], head: tuple[str, str, str]) -> str:
         f'<tr><th scope="row">{text.escape(row.name)}</th>'
         + "".join(f"<td>{said(value, row.unit)}</td>" for value in (row[3:4] if single else row[2:5]))
         + f"<td>{text.escape(_remark(row))}</td></tr>" for row in lines)
-    columns = "".join(f'<th scope="col">{name}</th>' for name in ("quantity", *(["value"] if single else head), "unit, remark"))
-    return (f'<div class="plan-scroll" tabindex="0" role="region" aria-label="{text.escape(part)}"><table><caption>'
+    names = ("quantity", *(["value"] if single else head), "unit, remark")
+    columns = "".join(f'<th scope="col">{name}</th>' for name in names)
+    return (f'<div class="plan-scroll" tabindex="0" role="region" aria-label="{text.escape(part)}">'
+            f'<table{" class=plan-single" if single else ""}><caption>'
             f"{text.escape(part[0].upper() + part[1:])}</caption><thead><tr>{columns}</tr></thead>"
             f"<tbody>{cells}</tbody></table></div>")
 
