@@ -1,6 +1,6 @@
 """``python -m benchmarks [names]`` times helpers against other libraries and prints ratios within one run.
 
-Names: linear, mlp, sweep, import, rebuild, explorers; none means all. Nothing else should run on the machine
+Names: linear, mlp, sweep, import, rebuild, venture, explorers; none means all. Nothing else should run on the machine
 meanwhile. Results also go to _build/bench/NAME.json.
 """
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 
-from benchmarks import loops, rebuild, sweeps, timing
+from benchmarks import loops, rebuild, sweeps, timing, venture
 from helpers import device
 
 REPEATS = 7
@@ -108,10 +108,25 @@ def rebuilds(repeats: int) -> bool:
     return met
 
 
+def ventures(repeats: int) -> bool:
+    """The time of the venture's simulations; true if each stays within its limit."""
+    seconds = venture.measure(repeats)
+    rows, met = [], True
+    for name, (median, good) in venture.verdicts(seconds).items():
+        _, limit, what = venture.CASES[name]
+        rows.append([name, what, f"{median:.3f}", f"≤ {limit:g} {_verdict(good)}"])
+        met = met and good
+    print("\nsimulations of the venture, seconds (median)")
+    print(timing.table(["case", "what", "seconds", "limit kept"], rows))
+    timing.write("venture", {"seconds": seconds})
+    return met
+
+
 def main() -> int:
     """Run the named comparisons; the exit status is 0 if every goal was met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="linear, mlp, sweep, import, rebuild, explorers (default: all)")
+    listed = "linear, mlp, sweep, import, rebuild, venture, explorers (default: all)"
+    parser.add_argument("names", nargs="*", help=listed)
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of each case that count")
     given = parser.parse_args()
     comparisons = {
@@ -120,6 +135,7 @@ def main() -> int:
         "sweep": lambda: sweep(given.repeats),
         "import": lambda: imports(given.repeats),
         "rebuild": lambda: rebuilds(min(3, given.repeats)),
+        "venture": lambda: ventures(given.repeats),
     }
     unknown = [name for name in given.names if name not in (*comparisons, "explorers")]
     if unknown or given.repeats < 1:

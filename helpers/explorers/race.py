@@ -15,17 +15,17 @@ FAR = 1e3  # a path farther out than this has diverged
 FLOOR = 1e-8  # added to the loss before its logarithm is taken
 METHODS = ("sgd", "momentum", "nesterov", "rmsprop", "adam")
 WORDS = {
-    "surface": "surface", "share": "learning rate ÷ each one's best", "beta": "momentum β (Adam: β₁)",
-    "beta2": "memory of squares β₂ (RMSprop: α)", "corrected": "Adam corrects its start", "step": "steps shown",
+    "surface": "surface", "share": "learning rate ÷ its best", "beta": "momentum β (Adam: β₁)",
+    "beta2": "β₂ (RMSprop: α)", "corrected": "Adam corrects its start", "step": "steps shown",
     "valley": "valley along the axes", "turned": "valley, turned by 45°", "banana": "Rosenbrock's bend",
     "saddle": "saddle", "noisy": "bowl with noisy gradients",
     "sgd": "SGD", "momentum": "heavy ball", "nesterov": "Nesterov", "rmsprop": "RMSprop", "adam": "Adam",
     "map": "Seen from above", "fall": "Height above the lowest point", "first": "first parameter",
-    "second": "second parameter", "steps": "step", "height": "height", "rate": "rate",
+    "second": "second parameter", "steps": "step", "height": "height", "rate": "rate", "tiny": "below 10⁻¹²",
     "status": "After {step} steps the lowest is {first} (height {low}, rate {rate}). The order: {order}.",
     "status_away": " Diverged: {names}.",
 }
-STARTS = {"valley": (-1.0, 0.6), "turned": (-1.1, -0.3), "banana": (-1.2, 1.0), "saddle": (0.02, 0.9),
+STARTS = {"valley": (-1.0, 0.6), "turned": (-1.131370849898476, -0.282842712474619), "banana": (-1.2, 1.0), "saddle": (0.02, 0.9),
           "noisy": (-1.0, 0.6)}
 
 

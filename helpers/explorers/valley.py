@@ -9,7 +9,7 @@ from .base import Explorer
 START = (-1.0, 0.6)  # along, across
 WORDS = {
     "kappa": "condition number",
-    "share": "learning rate × steepest curvature",
+    "share": "learning rate",
     "momentum": "momentum",
     "step": "steps shown",
     "edge": "edge",
@@ -47,7 +47,7 @@ class Valley(Explorer):
     ) -> None:
         super().__init__({
             "title": "A valley, steep across and flat along", "words": WORDS,
-            "hint": "Raise the learning rate to the edge. Then give the ball some momentum.",
+            "hint": "The steepest curvature is 1. Raise the learning rate to the edge, then add momentum.",
             "kappa": kappa, "share": share, "momentum": momentum, "num_steps": num_steps, "start": list(START),
             "source": "Computed in this page; equal to the Python function within 1e-6.",
         }, id=id)

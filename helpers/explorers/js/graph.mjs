@@ -33,7 +33,7 @@ export default {
     panel.slider({ name: "w2", label: words.w2, min: -3, max: 3, step: 0.05, value: state.w2 });
     panel.select({ name: "rule", label: words.rule, choices: [["right", words.right], ["printed", words.printed]] });
     const map = panel.plot({ label: words.graph, keys: [{ label: words.value, colour: "blue" }, { label: words.gradient, colour: "orange" }],
-      x: { domain: [-0.4, 4.4], ticks: [] }, y: { domain: [-0.75, 1.6], ticks: [] }, height: 250, left: 4, right: 4 });
+      x: { domain: [-0.4, 4.4], ticks: [] }, y: { domain: [-0.75, 1.6], ticks: [] }, height: 230, left: 4, right: 4, bare: true });
     const plot = panel.plot({ label: words.loss, keys: [{ label: words.curve, colour: "blue" }, { label: words.tangent, colour: "orange" }],
       x: { domain: [-3, 3], label: words.w1 }, y: { domain: [0, 1], label: words.loss_axis }, height: 250 });
     panel.table(() => {

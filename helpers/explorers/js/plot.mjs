@@ -51,8 +51,8 @@ export function keyNodes(keys) {
 }
 
 export class Plot {
-  constructor(place, { label, keys = [], x, y, height = 220, wide = false, left = 46, right = 12, description = "" }) {
-    this.options = { height, left, right };
+  constructor(place, { label, keys = [], x, y, height = 220, wide = false, left = 46, right = 12, bare = false, description = "" }) {
+    this.options = { height, left, right, bare };
     this.x = { scale: "linear", ...x };
     this.y = { scale: "linear", ...y };
     this.id = unique("ce-plot");
@@ -129,7 +129,7 @@ export class Plot {
       svg("line", { x1: x, x2: x, y1: box.bottom, y2: box.bottom + 4, class: "axis" }, this.frameLayer);
       svg("text", { x, y: box.bottom + 17, "text-anchor": "middle" }, this.frameLayer, this.x.names?.[value] ?? tick(value, this.x.format));
     }
-    svg("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, class: "axis" }, this.frameLayer);
+    if (!this.options.bare) svg("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, class: "axis" }, this.frameLayer);
     if (this.x.label) svg("text", { x: box.right, y: height - 6, "text-anchor": "end" }, this.frameLayer, this.x.label);
     if (this.y.label) svg("text", { x: 0, y: 13 }, this.frameLayer, this.y.label);
   }

@@ -4,9 +4,9 @@ import { Panel, fill, format, isDark } from "./core.mjs";
 const FLAT = 0.01, NOISE = 0.3, FIRST = 1e-4, RATIO = 1.2, NUM_RATES = 64, FAR = 1e3, FLOOR = 1e-8;
 const METHODS = ["sgd", "momentum", "nesterov", "rmsprop", "adam"];
 const COLOURS = { sgd: "grey", momentum: "blue", nesterov: "green", rmsprop: "orange", adam: "red" };
-const STARTS = { valley: [-1, 0.6], turned: [-1.1, -0.3], banana: [-1.2, 1], saddle: [0.02, 0.9], noisy: [-1, 0.6] };
+const STARTS = { valley: [-1, 0.6], turned: [-1.131370849898476, -0.282842712474619], banana: [-1.2, 1], saddle: [0.02, 0.9], noisy: [-1, 0.6] };
 const BOXES = {
-  valley: [[-1.3, 1.3], [-0.9, 0.9]], turned: [[-1.4, 1], [-1, 0.8]], banana: [[-1.8, 1.8], [-0.8, 1.9]],
+  valley: [[-1.3, 1.3], [-0.9, 0.9]], turned: [[-1.5, 0.7], [-1.4, 0.5]], banana: [[-1.8, 1.8], [-0.8, 1.9]],
   saddle: [[-1.5, 1.5], [-1.1, 1.1]], noisy: [[-1.3, 1.3], [-0.9, 0.9]],
 };
 const TOPS = { valley: 1, turned: 1, banana: 100, saddle: 10, noisy: 10 };
@@ -87,6 +87,18 @@ function bestRates(surface, beta, beta2, corrected, num_steps) {
   return remembered.get(key);
 }
 
+const WIDE = 64, HIGH = 48, shades = {};
+function shade(surface) {  // steps of grey, two for each power of ten of the height
+  if (!shades[surface]) {
+    const [[left, right], [bottom, top]] = BOXES[surface], height = SURFACES[surface][0];
+    shades[surface] = Array.from({ length: WIDE * HIGH }, (_, k) => {
+      const u = left + (((k % WIDE) + 0.5) / WIDE) * (right - left), v = bottom + ((Math.floor(k / WIDE) + 0.5) / HIGH) * (top - bottom);
+      return Math.max(0, Math.min(70, 8 + 11 * Math.floor(2 * Math.log10(height(u, v) + 1e-4) + 4)));
+    });
+  }
+  return shades[surface];
+}
+
 // Equal to Race.compute in Python.
 export function compute({ surface, share, beta, beta2, corrected, num_steps }) {
   const rates = bestRates(surface, beta, beta2, corrected, num_steps);
@@ -117,11 +129,8 @@ export default {
       map.frame({ x: { domain: x }, y: { domain: y } });
       fall.frame({ y: { domain: [1e-8, TOPS[values.surface]] } });
       map.paint((p) => {
-        const height = SURFACES[values.surface][0], tone = isDark() ? 255 : 0, wide = 96, high = 72;
-        p.picture(wide, high, (i, j) => {
-          const level = Math.log10(height(x[0] + ((i + 0.5) / wide) * (x[1] - x[0]), y[0] + ((j + 0.5) / high) * (y[1] - y[0])) + 1e-4);
-          return [tone, tone, tone, Math.max(0, Math.min(70, 8 + 11 * Math.floor(2 * level + 4)))];
-        });
+        const tone = isDark() ? 255 : 0, grey = shade(values.surface);
+        p.picture(WIDE, HIGH, (i, j) => [tone, tone, tone, grey[j * WIDE + i]], { smooth: true });
         METHODS.forEach((method, m) => {
           const seen = paths[m].slice(0, last + 1).filter((q) => q[0] !== null), xs = seen.map((q) => q[0]), ys = seen.map((q) => q[1]);
           p.line(xs, ys, { colour: COLOURS[method], width: 1.8, opacity: 0.9 });
@@ -134,7 +143,7 @@ export default {
       const there = METHODS.map((_, m) => m).filter((m) => heights[m][last] !== null).sort((a, b) => heights[a][last] - heights[b][last]);
       const gone = METHODS.filter((_, m) => heights[m][last] === null).map((method) => words[method]).join(", ");
       const lead = there[0];
-      const told = lead === undefined ? "" : fill(words.status, { step: last, first: words[METHODS[lead]], low: format(heights[lead][last]), rate: format(values.share * rates[lead]), order: there.map((m) => words[METHODS[m]]).join(", ") });
+      const told = lead === undefined ? "" : fill(words.status, { step: last, first: words[METHODS[lead]], low: heights[lead][last] < 1e-12 ? words.tiny : format(heights[lead][last]), rate: format(values.share * rates[lead]), order: there.map((m) => words[METHODS[m]]).join(", ") });
       panel.say(told + (gone ? fill(words.status_away, { names: gone }) : ""));
     });
   },
