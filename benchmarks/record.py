@@ -25,6 +25,12 @@ SMALL_CNN = {"in_channels": 3, "channels": [8, 16, 32, 64], "num_outputs": 1, "i
              "global_pool": True, "batch_norm": True, "shrink": 2}
 DOCUMENTS_CNN = {"in_channels": 3, "channels": [32, 64, 128], "num_outputs": 1, "image_size": 150, "hidden": 128,
                  "padding": "valid"}
+TRANSFORMER_PARTS = {
+    "none": {}, "rotary positions": {"positions": "rotary"}, "RMS norm": {"norm": "rms"},
+    "gated units": {"feed_forward": "swiglu"}, "grouped queries": {"num_kv_heads": 2},
+    "normed queries and keys": {"normed_queries": True},
+    "all": {"positions": "rotary", "norm": "rms", "feed_forward": "swiglu", "num_kv_heads": 2, "normed_queries": True},
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Grid(Recipe):
 
     Arguments:
         variants: name → what differs from ``fit_options``; ``num_train`` gives each seed so many training examples
-            of its own, in blocks that do not overlap.
+            of its own, in blocks that do not overlap; ``model`` holds what differs from ``model_options``.
         seeds: of weights and order.
     """
 
@@ -126,6 +132,13 @@ RECIPES: dict[str, Recipe | Measurement] = {
                   for name, augment in (("as they are", None), ("mirrored and turned", EXACT_TURNS),
                                         ("tilted and scaled", {"flip": False, "degrees": 15.0, "scale": (0.9, 1.1)}))},
         seeds=(0, 1, 2, 3, 4), data_seed=SURFACES_SEED),
+    "transformer-parts": Grid(
+        "parts of a small decoder, each switched on alone, on real Python code", "python_stdlib",
+        {"context": 64, "num_train": 6400, "num_held_out": 500}, "Decoder",
+        {"vocabulary": 97, "context": 64, "num_layers": 2, "d_model": 64, "num_heads": 4, "positions": "learned",
+         "norm": "layer"},
+        {"lr": 3e-3, "epochs": 1, "batch_size": 32, "schedule": "warmup_cosine"},
+        variants={name: {"model": part} for name, part in TRANSFORMER_PARTS.items()}, seeds=(0, 1, 2)),
 }
 
 
@@ -192,11 +205,12 @@ def run_grid(grid: Grid, *, log: Callable[[str], None] = print) -> dict[str, Any
     for name, changes in grid.variants.items():
         options = _fit_options({**grid.fit_options, **changes})
         num_train = options.pop("num_train", None)
+        shape = {**grid.model_options, **options.pop("model", {})}
         found[name] = {"validation_loss": [], "validation_accuracy": [], "train_accuracy": []}
         for position, start in enumerate(grid.seeds):
             train = _block(dataset.train, position, num_train) if num_train else dataset.train
             part = data.Dataset(train, dataset.validation, dataset.test, dataset.card, dataset.classes)
-            done = training.fit(build(grid.model, {**grid.model_options, "seed": start}), part, seed=start, **options)
+            done = training.fit(build(grid.model, {**shape, "seed": start}), part, seed=start, **options)
             for key in ("train_loss", "validation_loss", "validation_accuracy"):
                 curves[f"{name}, seed {start}, {key}"] = [row[key] for row in done.history]
             for key, values in found[name].items():

@@ -10,6 +10,7 @@ import nbformat
 
 from tools import execution
 from tools.execution import REPOSITORY, Book
+from tools.solutions import blocks
 
 BOOK = Book(REPOSITORY)
 CLASSES = (5, 15, 30, 60)
@@ -221,6 +222,10 @@ def exercises(chapter):
         found.append(f"exercises should be graded ★, ★★, ★★★, found {[stars for stars, _ in titles]}")
     if solutions != [label for _, label in titles]:
         found.append(f"each exercise is followed by its solution in a dropdown; found {solutions}")
+    for label, lines in blocks(section[1]):
+        fences = [line.strip().lstrip("`") for line in lines if line.startswith("```")][::2]  # those that open
+        if any(fence not in ("python", "text") and not fence.startswith("{") for fence in fences):
+            found.append(f"code in the solution {label} is fenced as ```python, which is run, or as ```text")
     return found
 
 

@@ -137,6 +137,7 @@ def test_a_small_chapter_passes():
         (":::{dropdown} No\nWrong.\n:::\n\n**2.**", "**2.**", "question 1 has 1 answers"),
         ("★★★ Do it", "★★ Do it", "graded ★, ★★, ★★★"),
         (":::{solution} ex-title-1", ":::{solution} ex-title-0", "followed by its solution"),
+        ("Done.", "```py\nx\n```", "is fenced as ```python, which is run"),
         ("ex-title-2", "task-2", "should start with ex-"),
         ("#someone2020", "#nobody2020", "no reference 'nobody2020'"),
         ("Next: [Before](../concepts/before.ipynb)", "Next: [After](after.ipynb)", "not in the table of contents"),

@@ -280,8 +280,8 @@ def test_a_step_that_fails_or_changes_the_tree_fails_the_tests(tmp_path, monkeyp
     def check(what, *command, env=None):
         return outcomes["checks"]
 
-    def build(book, everything):
-        assert everything, "the tests execute every notebook"
+    def build(book, everything, solutions):
+        assert everything and solutions, "the tests execute every notebook, and the solutions"
         if outcomes["leaves"]:
             (tmp_path / outcomes["leaves"]).touch()
         return outcomes["build"]

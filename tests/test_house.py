@@ -32,9 +32,10 @@ def texts():
     if done.returncode == 0:
         paths = [ROOT / name for name in done.stdout.split("\0") if name]
     else:
-        skipped = {"_build", "mine", "classroom", "__pycache__"}
+        skipped = {"_build", "build", "mine", "classroom", "__pycache__", "chaos_to_prosperity.egg-info"}
         found = (path.relative_to(ROOT) for path in ROOT.rglob("*"))
-        paths = [ROOT / p for p in found if not skipped & set(p.parts) and not p.parts[0].startswith((".venv", ".git"))]
+        paths = [ROOT / p for p in found if not skipped & set(p.parts)
+                 and (not p.parts[0].startswith(".") or p.parts[0] in (".ci", ".github"))]
     return {path: path.read_text("utf8") for path in paths if path.is_file() and path.suffix not in BINARY}
 
 

@@ -185,12 +185,38 @@ def test_divergence_names_the_step_and_keeps_the_last_good_state():
     model = models.Linear(1)
     with pytest.raises(training.TrainingDiverged) as caught:
         training.fit(model, line, lr=0.1, epochs=200, batch_size=None, optimiser="sgd")
-    where = f"at step {caught.value.step} (epoch {caught.value.epoch}) with learning rate 0.1"
+    assert caught.value.step == caught.value.epoch  # all examples at once: one step an epoch
+    where = f"after step {caught.value.step} (epoch {caught.value.epoch}) with learning rate 0.1"
     assert f"the loss became inf {where}" in str(caught.value)
     assert "take a smaller one, for example 0.01" in str(caught.value)
     assert torch.isfinite(weights(model)).all()
     assert len(caught.value.history) == caught.value.epoch
     assert all(math.isfinite(row["train_loss"]) for row in caught.value.history)
+
+
+@pytest.mark.parametrize("batch_size", [None, 30, 16, 7])
+def test_the_step_of_a_divergence_lies_in_its_epoch(batch_size):
+    line = data.load("line")
+    per_epoch = len(data.TensorBatches(line.train, batch_size or len(line.train)))
+    for run in (
+        lambda: training.fit(models.Linear(1), line, lr=0.1, epochs=200, batch_size=batch_size, optimiser="sgd"),
+        lambda: list(training.steps(models.Linear(1), line.train, lr=0.1, epochs=200, batch_size=batch_size,
+                                    optimiser="sgd")),
+    ):
+        with pytest.raises(training.TrainingDiverged) as caught:
+            run()
+        assert (caught.value.step - 1) // per_epoch + 1 == caught.value.epoch
+
+
+def test_a_first_update_that_diverges_is_told_from_a_bad_start():
+    line = data.load("line")
+    with pytest.raises(training.TrainingDiverged, match=r"after step 1 \(epoch 1\).*take a smaller one"):
+        training.fit(models.Linear(1), line, lr=1e30, epochs=1, batch_size=None, optimiser="sgd")
+    model = models.Linear(1)
+    with torch.no_grad():
+        model.weight[0, 0] = math.nan
+    with pytest.raises(training.TrainingDiverged, match=r"at step 1 \(epoch 1\).*nothing had been updated yet"):
+        training.fit(model, line, lr=0.1, epochs=1)
 
 
 def test_divergence_in_steps_stops_before_the_bad_update(clouds):

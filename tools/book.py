@@ -35,8 +35,8 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def execute(book: Book, everything: bool = False) -> bool:
-    """Run the notebooks that need it under nbval; whether all of them passed."""
+def execute(book: Book, everything: bool = False, solutions: bool = False) -> bool:
+    """Run the notebooks that need it under nbval, and the solutions of their exercises if asked; whether all passed."""
     if everything:
         for notebook in book.notebooks():
             execution.evict(book, notebook)
@@ -45,7 +45,7 @@ def execute(book: Book, everything: bool = False) -> bool:
         say(f"Notebooks: all {len(book.notebooks())} are up to date.")
         return True
     say(f"Notebooks: executing {len(todo)} of {len(book.notebooks())} ...")
-    status = notebooks.run_nbval(book, todo)
+    status = notebooks.run_nbval(book, todo, *(["--course-solutions"] if solutions else []))
     left = execution.stale(book)
     for notebook in left:
         say(f"FAILED: {book.name(notebook)} (see above)")
@@ -82,10 +82,10 @@ def release_assignments(book: Book) -> None:
         classroom.release()
 
 
-def build(book: Book, everything: bool = False) -> bool:
+def build(book: Book, everything: bool = False, solutions: bool = False) -> bool:
     """Release the assignments, execute what changed, then build the pages."""
     release_assignments(book)
-    if not execute(book, everything):
+    if not execute(book, everything, solutions):
         say("The pages were not built, because a notebook failed.")
         return False
     if not build_pages(book):
@@ -130,7 +130,7 @@ def tree() -> str:
 
 
 def test(book: Book) -> bool:
-    """Style, layers, units, then every notebook, the pages built from those runs, and the pages in a browser."""
+    """Style, layers, units, then every notebook with its solutions, the pages built from those runs, and a browser."""
     workers = ["-n", str(execution.num_workers()), "--dist", "loadfile"]
     failed, before = [], tree()
 
@@ -142,7 +142,7 @@ def test(book: Book) -> bool:
     step("layers", check("layers", "-c", "from importlinter.cli import lint_imports_command as c; c()"))
     step("units", check("unit tests", "-m", "pytest", "-q", "-m", "not built", *workers, env=ONE_THREAD))
     say("\n== notebooks and pages")
-    step("notebooks and pages", built := build(book, everything=True))
+    step("notebooks and pages", built := build(book, everything=True, solutions=True))
     report_times(book)
     if built:
         step("built pages", check("pages in a browser", "-m", "pytest", "-q", "-m", "built", env=ONE_THREAD))

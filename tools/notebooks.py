@@ -2,6 +2,7 @@
 
     python -m tools.notebooks store PATH ...    execute, keep the outputs of claim cells only, tidy the metadata
     python -m tools.notebooks check [PATH ...]  list what is wrong with them, without executing
+    python -m tools.notebooks solutions [PATH ...]  execute them and the solutions of their exercises, write nothing
 """
 
 from __future__ import annotations
@@ -107,8 +108,8 @@ def run_nbval(book: execution.Book, paths: list[Path], *options: str) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tools.notebooks", description="Store claim outputs, or check.")
-    parser.add_argument("action", choices=["store", "check"])
+    parser = argparse.ArgumentParser(prog="python -m tools.notebooks", description="The author's tool for notebooks.")
+    parser.add_argument("action", choices=["store", "check", "solutions"])
     parser.add_argument("paths", nargs="*", type=Path)
     options = parser.parse_args(arguments)
     book = execution.Book(execution.REPOSITORY)
@@ -123,6 +124,8 @@ def main(arguments: list[str] | None = None) -> int:
             tidy(notebook)
             write(notebook, path)
         status = run_nbval(book, paths, "--course-store")
+    elif options.action == "solutions":
+        return run_nbval(book, paths, "--course-no-cache", "--course-solutions")
     for path in paths:
         for problem in problems(path):
             print(f"{path.name}: {problem}", file=sys.stderr)

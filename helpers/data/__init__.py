@@ -23,8 +23,10 @@ _LOADERS: dict[str, tuple[str, str, str]] = {
     "glyphs": ("glyphs", "load", "CARD"),
     "image_folder": ("image_folder", "load", "CARD"),
     "line": ("line", "load", "CARD"),
+    "moons": ("plane", "moons", "MOONS"),
     "python_docs": ("docs", "load", "CARD"),
     "python_stdlib": ("code", "load", "CARD"),
+    "spiral": ("plane", "spiral", "SPIRAL"),
     "surfaces": ("surfaces", "load", "CARD"),
     "wine": ("sklearn_sets", "wine", "WINE"),
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-from .base import numbers, pack_uint8
+import numpy as np
+
+from .base import numbers, pack_float16, pack_uint8
 
 SLICE_SECONDS = 0.04  # training between two turns of the kernel's event loop
 WORDS = {
@@ -30,7 +33,7 @@ class Live:
     """A panel with learning rate, epochs, Run, Stop and progress for `SweepReplay`; on a page only the replay is left.
 
     Args:
-        make_model: function without arguments that returns a fresh model.
+        make_model: function that returns a fresh model; it may take ``width``, which `Boundary` sets by its slider.
         dataset: data set with `train` and `validation`.
         lr: learning rate at first; lrs: lowest and highest of the slider.
         epochs: passes over the training set at first; max_epochs: the most that can be chosen.
@@ -41,7 +44,7 @@ class Live:
 
     def __init__(
         self,
-        make_model: Callable[[], Any],
+        make_model: Callable[..., Any],
         dataset: Any,
         *,
         lr: float = 0.1,
@@ -58,6 +61,7 @@ class Live:
         self.lr, self.lrs, self.epochs, self.max_epochs = lr, lrs, epochs, max_epochs
         self.batch_size, self.optimiser, self.seed = batch_size, optimiser, seed
         self.view = "none"
+        self.width: int | None = None
         self.model: Any = None
         self.result: dict[str, Any] = {}
         self.publish: Callable[[dict[str, Any]], None] = lambda result: None
@@ -75,6 +79,7 @@ class Live:
         except ImportError as error:
             raise ImportError("Live training needs ipywidgets; install it with: pip install -e '.[book]'") from error
         self.view = explorer.state.get("view", "none")
+        self.width = explorer.state.get("start", {}).get("width")
         low, high = (math.log10(rate) for rate in self.lrs)
         wide = {"description_width": "90px"}
         rate = widgets.FloatLogSlider(
@@ -96,6 +101,7 @@ class Live:
 
         def follow(change: dict[str, Any]) -> None:
             chosen = change["new"].get("lr")
+            self.width = change["new"].get("width", self.width)
             if chosen and self.lrs[0] <= chosen <= self.lrs[1] and not self.running:
                 rate.value = chosen
 
@@ -131,7 +137,8 @@ class Live:
 
         batch = self.batch_size or len(self.dataset.train)
         per_epoch = math.ceil(len(self.dataset.train) / batch)
-        self.model = self.make_model()
+        takes_width = self.width is not None and "width" in inspect.signature(self.make_model).parameters
+        self.model = self.make_model(width=self.width) if takes_width else self.make_model()
         result = {"lr": lr, "epochs": epochs, "train": [], "validation": [], "accuracy": [], "progress": 0.0}
         self.result = result | {"running": True, "note": WORDS["running"].format(lr=lr)}
         self._record(0, per_epoch * epochs)
@@ -174,6 +181,9 @@ class Live:
             from .sweep import picture
 
             self.result["pictures"] = pack_uint8(picture(values[0])[1])
+        if self.view == "boundary":
+            flat = np.concatenate([value.ravel() for value in values])
+            self.result["weights"] = pack_float16(np.nan_to_num(flat.clip(-6e4, 6e4)))
         if self.view == "line":
             line = [float(value.ravel()[0]) for value in values[:2]]
             self.result["line"] = (line + [0.0])[:2] if all(map(math.isfinite, line)) else None

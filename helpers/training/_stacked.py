@@ -76,7 +76,12 @@ class Stack:
         self.lrs = lrs.to(torch.float32)
         # The optimiser moves parameters that start at zero with learning rate 1; what they become is the direction.
         self._directions = [nn.Parameter(torch.zeros_like(value)) for value in self.values]
-        self._optimiser = optimisers.make(optimiser, self._directions, 1.0, momentum=momentum)
+        moved: list = self._directions
+        if optimiser == "muon":  # as muon.split does: hidden weights, then the last layer and the biases
+            hidden = self._directions[:-2:2]
+            moved = [{"params": hidden, "muon": True}] if hidden else []
+            moved.append({"params": [*self._directions[1:-2:2], *self._directions[-2:]], "muon": False})
+        self._optimiser = optimisers.make(optimiser, moved, 1.0, momentum=momentum)
         self._buffers: dict[tuple, Tensor] = {}
 
     @torch.no_grad()
@@ -138,7 +143,7 @@ class Stack:
             tensor[diverged] = 0.0
 
     def _update(self, multiplier: float) -> None:
-        if self.weight_decay and self.kind == "adamw":
+        if self.weight_decay and self.kind in ("adamw", "muon"):
             keep = 1.0 - self.weight_decay * multiplier * self.lrs
             for value in self.values:
                 value.mul_(_like(keep, value))

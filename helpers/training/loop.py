@@ -113,7 +113,7 @@ class Loop:
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimiser = optimisers.make(
             options.optimiser,
-            self.parameters,
+            self.model,
             options.lr,
             weight_decay=options.weight_decay,
             momentum=options.momentum,
@@ -122,7 +122,7 @@ class Loop:
         self.batch_size = min(options.batch_size or self.num_examples, self.num_examples)
         self.batches = TensorBatches(self.split, self.batch_size, seed=options.seed)
         self.num_steps = options.epochs * len(self.batches)
-        self.latched = self.device.type == "cuda" and options.optimiser != "rmsprop"
+        self.latched = self.device.type == "cuda" and options.optimiser not in ("rmsprop", "muon")  # the fused ones
         work = PASSES_PER_STEP * (self.goal.flops or math.inf) * self.batch_size
         self.num_threads = 1 if self.device.type == "cpu" and work < _ONE_THREAD else torch.get_num_threads()
         self.inside = _Inside(self.device, self.num_threads)
@@ -283,11 +283,12 @@ def steps(
         lr: learning rate, above 0.
         epochs: passes over the split.
         batch_size: examples in an update; None takes all of them in every update.
-        optimiser: "sgd" (plain), "momentum", "nesterov", "rmsprop", "adam" or "adamw".
+        optimiser: "sgd" (plain), "momentum", "nesterov", "rmsprop", "adam", "adamw" or "muon" (for the hidden
+            matrices, see ``training.muon.split``, with AdamW for the rest).
         schedule: "constant", "step", "cosine", "warmup_cosine", or a function (step, num_steps) → multiplier.
         loss: function (outputs, targets) → mean over the batch; None takes mean squared error for float targets,
             cross-entropy for integer ones, binary cross-entropy for integer ones and a single output.
-        weight_decay: λ, decoupled for "adamw".
+        weight_decay: λ, decoupled for "adamw" and "muon".
         momentum: μ of "momentum" and "nesterov".
         seed: order of the examples, dropout, augmentation; the global generators stay as they were.
         device: name of the device; None asks ``helpers.device.pick``.

@@ -6,11 +6,14 @@ Derived in: book/algorithms/optimisers.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+
+from helpers.training import muon
 
 
 class Optimiser:
@@ -134,31 +137,99 @@ class AdamW(Adam):
         super().update(number, parameter, gradient)
 
 
-NAMES = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
+class Muon(Momentum):
+    """Muon: Nesterov's momentum of a weight matrix, made nearly orthogonal. Source: jordan2024, liu2025muon.
+
+    v ← μ v + g, θ ← (1 − η λ) θ − 0.2 η √max(rows, columns) · orthogonalise(g + μ v). For hidden matrices only.
+
+    Raises:
+        ValueError: a parameter that is no matrix.
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, momentum: float = muon.MOMENTUM, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(parameters, lr, momentum, nesterov=True)
+        self.weight_decay = weight_decay
+        for parameter in self.parameters:
+            if parameter.ndim != 2:
+                raise ValueError(
+                    f"muon works on matrices, got a parameter of shape {list(parameter.shape)}: "
+                    "give it to another optimiser, such as AdamW"
+                )
+
+    def update(self, number: int, parameter: Tensor, gradient: Tensor) -> None:
+        """One update of one parameter."""
+        velocity = self.velocity[number]
+        velocity.mul_(self.momentum).add_(gradient)
+        direction = orthogonalise(gradient + self.momentum * velocity)
+        parameter *= 1 - self.lr * self.weight_decay
+        parameter -= self.lr * muon.scale(*parameter.shape) * direction
+
+
+def orthogonalise(matrix: Tensor) -> Tensor:
+    """``matrix`` with its singular values brought near 1 by five rounds of a polynomial. Source: jordan2024.
+
+    The version to read; ``muon.orthogonalise`` is the fast one, for many matrices at once.
+    """
+    a, b, c = muon.COEFFICIENTS
+    if len(matrix) > len(matrix.T):
+        return orthogonalise(matrix.T).T
+    x = matrix / matrix.norm()
+    for _ in range(muon.NUM_ROUNDS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x
+
+
+NAMES = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon")
+
+
+def checked_name(name: str) -> str:
+    """``name`` if there is such an optimiser.
+
+    Raises:
+        ValueError: there is none; near matches are offered.
+    """
+    if name not in NAMES:
+        near = difflib.get_close_matches(str(name).lower(), NAMES, n=2, cutoff=0.5)
+        offer = f"did you mean {' or '.join(map(repr, near))}?" if near else f"use one of {', '.join(NAMES)}"
+        raise ValueError(f"unknown optimiser {name!r}: {offer}")
+    return name
 
 
 def make(
-    name: str, parameters: Iterable[nn.Parameter], lr: float, *, weight_decay: float = 0.0, momentum: float = 0.9
+    name: str,
+    parameters: Iterable[nn.Parameter] | Iterable[dict] | nn.Module,
+    lr: float,
+    *,
+    weight_decay: float = 0.0,
+    momentum: float = 0.9,
 ) -> torch.optim.Optimizer:
-    """Torch's optimiser of this name, fused into one kernel where torch has one.
+    """Torch's optimiser of this name, fused into one kernel where torch has one; for "muon" the one of this course.
 
     Arguments:
-        name: "sgd" (plain), "momentum", "nesterov", "rmsprop", "adam" or "adamw".
-        parameters: parameters or parameter groups.
-        lr: learning rate, above 0.
-        weight_decay: decoupled for "adamw", added to the gradient for the others.
+        name: "sgd" (plain), "momentum", "nesterov", "rmsprop", "adam", "adamw" or "muon".
+        parameters: a model (its parameters that want a gradient), parameters, or parameter groups. "muon" needs the
+            model, which it takes apart with ``muon.split``, or groups that say which weights are hidden matrices.
+        lr: learning rate, above 0; "muon" takes rates of the same size as "adamw".
+        weight_decay: decoupled for "adamw" and "muon", added to the gradient for the others.
         momentum: μ of "momentum" and "nesterov"; the others do not use it.
 
     Raises:
-        ValueError: unknown name, or a number out of range.
+        ValueError: unknown name, a number out of range, or bare parameters for "muon".
     """
     checked_rate(lr)
-    if name not in NAMES:
-        raise ValueError(f"unknown optimiser {name!r}: use one of {', '.join(NAMES)}")
+    checked_name(name)
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay must be at least 0, got {weight_decay!r}")
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum must lie in [0, 1), got {momentum!r}")
+    if isinstance(parameters, nn.Module):
+        wanted = (parameter for parameter in parameters.parameters() if parameter.requires_grad)
+        parameters = muon.split(parameters) if name == "muon" else list(wanted)
+    if name == "muon":
+        return muon.Muon(parameters, lr, weight_decay=weight_decay)
     if name in ("adam", "adamw"):
         kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
         return kind(parameters, lr=lr, weight_decay=weight_decay, fused=True)

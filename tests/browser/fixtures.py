@@ -21,6 +21,7 @@ from helpers.explorers.law import Law
 from helpers.explorers.logit import LogitLoss
 from helpers.explorers.milestones import Milestones
 from helpers.explorers.planner import CapitalPlanner
+from helpers.explorers.race import Race
 from helpers.explorers.schedule import ScheduleRisk
 from helpers.explorers.size import SizeCounter
 from helpers.explorers.slope import Slope
@@ -107,6 +108,7 @@ def explorers() -> list[Explorer]:
         CapitalPlanner("serving", {"cached_share": 0.2}, id="serving"),  # without a share its price would not matter
         CapitalPlanner("runway", id="runway"),
         ScheduleRisk(id="schedule"),
+        Race(id="race"),
         SizeCounter(id="size"),
         Slope(id="slope"),
         Scorecard({"one": [6, 8, 5], "two": [9, 6, 3]}, ["a", "b", "c"], [0.4, 0.3, 0.3], id="scorecard"),
