@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks import retrieval
+from benchmarks import memory, retrieval
 from helpers import data, metrics, models, records, training
 
 SURFACES = {"num_per_class": 800}
@@ -76,7 +76,7 @@ class Grid(Recipe):
 
 @dataclass(frozen=True)
 class Measurement:
-    """A recorded run that trains nothing.
+    """A recorded run that measures something else than one training.
 
     Arguments:
         title: what the run shows, in words.
@@ -94,6 +94,7 @@ def build(model: str, options: dict[str, Any]) -> nn.Module:
 
 RECIPES: dict[str, Recipe | Measurement] = {
     "ask-python-retrieval": Measurement(retrieval.TITLE, retrieval.measure),
+    "memory-length": Measurement(memory.TITLE, memory.measure),
     "softmax-fashion-mnist": Recipe(
         "softmax regression on the real Fashion-MNIST", "fashion_mnist", {"flat": True},
         "Softmax", {"num_inputs": 784, "num_classes": 10},

@@ -20,6 +20,7 @@ _LOADERS: dict[str, tuple[str, str, str]] = {
     "breast_cancer": ("sklearn_sets", "breast_cancer", "BREAST_CANCER"),
     "digits": ("sklearn_sets", "digits", "DIGITS"),
     "fashion_mnist": ("fashion_mnist", "load", "CARD"),
+    "first_symbol": ("first_symbol", "load", "CARD"),
     "glyphs": ("glyphs", "load", "CARD"),
     "image_folder": ("image_folder", "load", "CARD"),
     "line": ("line", "load", "CARD"),

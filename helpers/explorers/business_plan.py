@@ -26,18 +26,18 @@ LABELS = {
     "gpu_hours": "device-hours", "rent": "rent of a device", "gpu_hours_after": "device-hours later",
     "data": "data", "tokens_in": "tokens read", "tokens_out": "tokens written", "input_price": "price of reading",
     "output_price": "price of writing", "token_price_change": "change of token price",
-    "price_change": "change of price", "market_size": "size of market", "churn_unserved": "churn if unserved",
-    "support": "support", "fees": "fees", "tasks": "schedule",
+    "price_change": "change of price", "market_size": "size of market", "setup": "set-up of a customer",
+    "churn_unserved": "churn if unserved", "support": "support", "fees": "fees", "tasks": "schedule",
 }
 WORDS = {
-    "cash": "Cash, simulated", "band": "median, 50 % and 90 %", "likely": "all as likely", "month": "month", "usd": "USD",
-    "ruin": "Out of cash by then, simulated", "share": "share of paths", "hangs": "What the lowest cash hangs on",
-    "total": "total index", "ends": "What comes first within {months} months", "chance": "chance", "alive": "still alive",
-    "spread": "width of the ranges",
+    "cash": "Cash, simulated", "band": "median, 50 % and 90 %", "likely": "all as likely", "month": "month",
+    "usd": "USD", "ruin": "Out of cash by then, simulated", "share": "share of paths", "total": "total index",
+    "hangs": "What the lowest cash hangs on", "ends": "What comes first within {months} months", "chance": "chance",
+    "alive": "still alive", "spread": "width of the ranges",
     "status": "Launch in month {launch} (one in twenty after {late}). A customer brings {profit} USD a month and pays "
               "back in {payback} months. {share} of {paths} simulated paths are out of cash within {months} months; "
               "{need} more would carry nine in ten. Most likely within {horizon} months: {cause} ({chance}).",
-    "three": "It hangs on {names}.",
+    "three": "It hangs on {names}.", "none": "Nothing in it is uncertain.",
 }
 
 
@@ -122,11 +122,12 @@ class BusinessPlan(Explorer):
             "payback": numbers(units["payback"], 12), "causes": plan.causes,
         }
         if num_points:
-            kept = [k for k, name in enumerate(names) if name == "tasks" or not venture[name].certain]
+            kept = [k for k, name in enumerate(names)
+                    if (days[0] < days[-1] if name == "tasks" else not venture[name].certain)]
             points = latin(num_points, 2 * len(names))[:, kept + [len(names) + k for k in kept]]
-            index = sensitivity(venture, days=np.array(days), draws=points, num_resamples=0)
-            found |= {"first": dict(zip(index.names, index.first.tolist(), strict=True)),
-                      "total": dict(zip(index.names, index.total.tolist(), strict=True))}
+            index = sensitivity(venture, days=np.array(days), draws=points, num_resamples=0) if kept else None
+            found |= {kind: dict(zip(index.names, getattr(index, kind).tolist(), strict=True)) if kept else {}
+                      for kind in ("first", "total")}
         return found
 
     @staticmethod
@@ -135,7 +136,7 @@ class BusinessPlan(Explorer):
         venture = read_venture()
         days = numbers(plan_paths.launch_days(venture, num_draws=200, num_points=9), 8)
         cases = []
-        for num, months, changes in ((53, 36, {}), (40, 24, {"price": 30.0, "churn": [0.2, 0.6, 1.0]}),
+        for num, months, changes in ((53, 36, {"setup": [0.0, 100.0, 900.0]}), (40, 24, {"price": 30.0, "churn": [0.2, 0.6, 1.0]}),
                                      (31, 12, {"cash": 1e7, "marketing": 0.0}), (20, 60, {"right": [0.0, 1.0, 1.0]})):
             moved = venture.changed(**changes).assumptions
             ranges = {key: [one.low, one.likely, one.high] for key, one in moved.items()}

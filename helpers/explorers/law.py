@@ -13,8 +13,8 @@ EPOCH = date(1970, 1, 1).toordinal()
 STATES = ("later", "in force", "ended", "undated")
 FLAGS = {
     "generates": "talks or generates", "general_purpose": "the model serves many tasks", "personal_data":
-    "personal data", "special_data": "special categories of them", "decides": "decides about people alone",
-    "older_system": "on the EU market before", "public_service": "public service (China)",
+    "personal data", "special_data": "special categories of data", "decides": "a machine alone decides",
+    "older_system": "on the EU market earlier", "public_service": "public service (China)",
     "opinion": "can shape opinion (China)", "large": "revenue above 500 million USD",
 }  # fmt: skip
 WORDS = {
@@ -22,11 +22,11 @@ WORDS = {
     "use": "the use is", "training": "the model is",
     "trainings": {"none": "somebody else's", "scratch": "trained by you", "modified": "changed by you"},
     "training_flop": "FLOP you spend", "base_flop": "FLOP of its base", "markets": "Offered in", "flags": "What holds",
-    "plot": "Duties in force", "count": "number", "year": "year", "rules": "Rule", "duty": "What to look up",
+    "plot": "Rows of the sheet in force", "count": "number", "year": "year", "rules": "Rule", "duty": "What to look up",
     "when": "When", "mark": "Mark", "since": "since {date}", "from": "from {date}", "until": "ended {date}",
-    "undated": "in force, undated", "list": "Duties that your answers bring about",
+    "undated": "in force, undated", "list": "Rows that your answers bring about",
     "nothing": "No row of our sheet fits these answers. That does not prove that there is no duty.",
-    "status": "On {day}: {now} duties in force, {later} to come, {ended} ended. {gpai}",
+    "status": "On {day}: {now} rows in force, {later} to come, {ended} ended. {gpai}",
     "gpai_none": "Model of {flop} FLOP: by the indicative thresholds you are not the provider of a general-purpose "
                  "model.",
     "gpai": "Model of {flop} FLOP: you count as provider of a general-purpose model.",

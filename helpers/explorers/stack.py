@@ -17,9 +17,9 @@ WORDS = {
     "rent": "rent, USD per hour",
     "input_price": "list price in, USD/M",
     "output_price": "list price out, USD/M",
-    "customer_price": "1,000 are sold for",
-    "tooling_share": "tools, share of that",
-    "support_share": "support, share of that",
+    "customer_price": "price of 1,000",
+    "tooling_share": "tools, share of price",
+    "support_share": "support, share of price",
     "device_price": "one device, USD",
     "rented_hours": "hours rented in all",
     "layers": {"chips": "chips", "power": "power", "cloud": "cloud", "models": "model vendor", "tooling": "tools",
@@ -38,7 +38,7 @@ WORDS = {
     "thousand": "1,000 requests",
     "status": "1,000 requests take {seconds} accelerator seconds. The customer pays {price}; the model vendor receives "
               "{model}, the cloud {cloud}, the chip maker {chips}. Gross margin of the application {application}, of "
-              "the model vendor {models} before people and research, of the cloud {clouds} before buildings and staff.",
+              "the model vendor {models} before people and research, of the cloud {clouds} before servers and staff.",
 }
 
 

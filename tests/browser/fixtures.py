@@ -10,6 +10,7 @@ import numpy as np
 
 from helpers.explorers import Explorer, LinearDescent, SweepReplay, Threshold, source
 from helpers.explorers.abstain import Abstain
+from helpers.explorers.boundary import Boundary
 from helpers.explorers.business_plan import BusinessPlan
 from helpers.explorers.cashflow import CashFlow
 from helpers.explorers.chaos import Chaos
@@ -19,6 +20,7 @@ from helpers.explorers.graph import Graph
 from helpers.explorers.hazards import SevenHazards
 from helpers.explorers.law import Law
 from helpers.explorers.logit import LogitLoss
+from helpers.explorers.memory import MemoryLength
 from helpers.explorers.milestones import Milestones
 from helpers.explorers.planner import CapitalPlanner
 from helpers.explorers.race import Race
@@ -78,6 +80,24 @@ def weights_sweep(num_rates: int = 8, epochs: int = 12, side: int = 28) -> Simpl
     )  # fmt: skip
 
 
+def boundary_sweeps(num_rates: int = 3, epochs: int = 6) -> tuple[dict, SimpleNamespace]:
+    """Invented networks with two inputs that grow with the epochs; the last rate of the widest has diverged."""
+    rng, sweeps = np.random.default_rng(3), {}
+    x = rng.normal(size=(60, 2))
+    for width in (1, 2, 4, 8):
+        grow = np.linspace(0.2, 2, epochs + 1)[None, :] * np.linspace(0.5, 1, num_rates)[:, None]
+        loss = 0.7 / (1 + grow * width)
+        if width == 8:
+            loss[-1, 3:] = np.inf
+        shapes = {"first": (width, 2), "bias": (width,), "last": (1, width), "shift": (1,)}
+        parameters = {name: np.multiply.outer(grow, rng.normal(size=shape)) for name, shape in shapes.items()}
+        sweeps[width] = SimpleNamespace(
+            lrs=[0.1, 1.0, 10.0][:num_rates], seeds=(0,), train_loss=loss, validation_loss=1.1 * loss,
+            validation_accuracy=1 - loss.clip(0, 1) / 2, parameters=parameters,
+        )  # fmt: skip
+    return sweeps, SimpleNamespace(train=SimpleNamespace(x=x, y=(x[:, 0] * x[:, 1] > 0).astype(int)))
+
+
 def explorers() -> list[Explorer]:
     """One of each kind."""
     sweep, edge = line_sweep()
@@ -93,10 +113,13 @@ def explorers() -> list[Explorer]:
         LinearDescent(data.train.x, data.train.y, start=-1.0, id="descent-one"),
         LinearDescent(data.train.x - 3, data.train.y, start=(-1.0, 14.0), id="descent-two"),
         Threshold(scores, labels, costs=(1.0, 8.0), classes=("good", "scratched"), id="threshold"),
+        Boundary(*boundary_sweeps(), width=4, lr=1.0, epoch=5, id="boundary"),
         Abstain({"invented": (scores, labels)}, id="abstain"),
         BusinessPlan(id="plan"),
         Valley(id="valley"),
         Graph(id="graph"),
+        MemoryLength([5, 15, 40], {"rnn": [[0.2, 1, 1], [0.2, 0.3, 0.9], [0.2, 0.2, 0.3]],
+                                   "lstm": [[0.2, 1, 1], [0.2, 0.9, 1], [0.2, 0.5, 1]]}, id="memory"),
         CashFlow(id="cashflow"),
         Chaos(id="chaos"),
         Choices(id="choices"),

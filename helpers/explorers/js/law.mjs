@@ -66,7 +66,7 @@ export default {
         p.mark(values.day, held(values, values.day), { colour: "blue" });
       });
       const order = [1, 3, 0, 2], shown = rows.map((row, i) => [row, now.states[i]]).filter(([, s]) => s >= 0).sort((a, b) => order.indexOf(a[1]) - order.indexOf(b[1]) || (a[0].date ?? 0) - (b[0].date ?? 0));
-      body.replaceChildren(...shown.map(([row, state]) => element("tr", {}, element("td", { text: when(row, state) }), element("td", { text: `${row.law}, ${row.article}` }),
+      body.replaceChildren(...shown.map(([row, state]) => element("tr", {}, element("td", { text: when(row, state) }), element("td", { text: row.article ? `${row.law}, ${row.article}` : row.law }),
         element("td", { text: row.duty }), element("td", { text: row.mark }))));
       list.hidden = shown.length === 0;
       empty.hidden = shown.length > 0;

@@ -49,9 +49,10 @@ function follow(v, months) {
   path[0] = cash;
   for (let month = 1; month <= months; month++) {
     const live = clamp(month - launch, 0, 1), room = Math.max(0, 1 - customers / v.market_size);
-    customers += (live - before) * v.first_customers + live * ((won + v.referral * customers) * room - lost * customers);
+    const fresh = (live - before) * v.first_customers + live * (won + v.referral * customers) * room;
+    customers += fresh - live * lost * customers;
     cash += customers * (price - tokens - v.support) - fixed - hired * Math.max(0, month - launch);
-    cash -= live * running + once * clamp(building - month + 1, 0, 1);
+    cash -= live * running + once * clamp(building - month + 1, 0, 1) + v.setup * fresh;
     price *= priceFactor;
     tokens *= tokenFactor;
     before = live;
@@ -77,7 +78,7 @@ export function indices(p) {
   const middle = (mean(atA) + mean(atB)) / 2, variance = (mean(atA.map((x) => x * x)) + mean(atB.map((x) => x * x))) / 2 - middle ** 2;
   const first = {}, total = {};
   inputs.forEach((name, i) => {
-    if (name !== "tasks" && p.ranges[name][0] === p.ranges[name][2]) return;
+    if (name === "tasks" ? p.days[0] === p.days[p.days.length - 1] : p.ranges[name][0] === p.ranges[name][2]) return;
     const mixed = run(a.map((column, j) => (j === i ? b[j] : column)));
     let one = 0, all = 0;
     for (let k = 0; k < num; k++) { const changed = mixed[k] - centre; one += atB[k] * (changed - atA[k]); all += (atA[k] - changed) ** 2 / 2; }
@@ -101,7 +102,7 @@ export function simulated(p) {
   const middle = Object.fromEntries(inputs.map((name) => [name, name === "tasks" ? quantile(days, 0.5) : ranges[name][1]]));
   const profit = middle.price * (1 - middle.fees) - servingOf(middle) - middle.support, ruin = ruinByMonth(paths);
   return { quantiles, ruin, likely: [...follow(middle, months)], launch: [0.5, 0.95].map((q) => quantile(launch, q)), missing: [0.5, 0.9].map((q) => quantile(missing, q)),
-    profit, payback: profit > 0 ? middle.acquisition_cost / profit : null, causes: causesOf(ruin, p) };
+    profit, payback: profit > 0 ? (middle.acquisition_cost + middle.setup) / profit : null, causes: causesOf(ruin, p) };
 }
 
 // The chance of each cause within the horizon; running out of cash is the plan's own.
@@ -183,7 +184,7 @@ export default {
       timer = setTimeout(() => {
         const found = ranked(indices(p));
         bars(hangs, found.map(([name, value]) => ({ name: names[name], value, colour: "blue" })), (v) => format(v, "number", 2));
-        panel.say(`${sentence} ${fill(words.three, { names: found.slice(0, 3).map(([name]) => names[name]).join(", ") })}`);
+        panel.say(`${sentence} ${found.length ? fill(words.three, { names: found.slice(0, 3).map(([name]) => names[name]).join(", ") }) : words.none}`);
       }, 60);
     });
   },

@@ -52,7 +52,7 @@ export default {
             else p.points([row.low], [y], { colour: "orange", size: 4, opacity: 1 });
           }
           if (m !== null) p.mark(Math.min(1, Math.max(-0.5, m)), y, { colour: "blue" });
-          p.text(-0.5, k + 0.72, `${words.layers[name]}: ${percent(m)}`, { anchor: "start" });
+          p.text(0, k + 0.72, `${words.layers[name]}: ${percent(m)}`, { anchor: "start", dx: 6 });
         });
       });
       panel.say(fill(words.status, { seconds: format(1000 * now.seconds), price: usd(values.customer_price), model: usd(now.received[3]), cloud: usd(now.received[2]),
