@@ -1,6 +1,6 @@
 """``python -m benchmarks [names]`` times helpers against other libraries and prints ratios within one run.
 
-Names: linear, mlp, sweep, import, rebuild, venture, explorers; none means all. Nothing else should run on the machine
+Names: linear, mlp, sweep, muon, import, rebuild, venture, explorers; none means all. Nothing else should run on the machine
 meanwhile. Results also go to _build/bench/NAME.json.
 """
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 
-from benchmarks import loops, rebuild, sweeps, timing, venture
+from benchmarks import loops, muon, rebuild, sweeps, timing, venture
 from helpers import device
 
 REPEATS = 7
@@ -71,6 +71,24 @@ def sweep(repeats: int) -> bool:
     return met
 
 
+def muons(repeats: int) -> bool:
+    """A step of ``training.muon`` against torch's; true if it takes at most 1.1 of its time on every network."""
+    rows, met, results = [], True, {}
+    for name in muon.TASKS:
+        ours, theirs = timing.compare("muon", list(muon.CASES), name, repeats=repeats)
+        ratio = ours.median / theirs.median
+        same = abs(ours.result / theirs.result - 1) <= muon.SAME
+        met = met and same and ratio <= muon.LIMIT
+        micro = [f"{1e6 * case.median / muon.NUM_STEPS:.0f}" for case in (ours, theirs)]
+        rows.append([name, *micro, f"{ratio:.2f}", f"≤ {muon.LIMIT:g} {_verdict(ratio <= muon.LIMIT)}", _verdict(same)])
+        results[name] = {"ratio": ratio, "timings": [asdict(ours), asdict(theirs)]}
+    print("\nMuon on the hidden matrices")
+    head = ["network", "µs a step, ours", "torch's", "ratio", "goal met", "same path"]
+    print(timing.table(head, rows))
+    timing.write("muon", results)
+    return met
+
+
 def imports(repeats: int) -> bool:
     """The import of ``helpers.training`` against that of torch and pyplot; true if it takes at most 1.1 of it."""
     wanted = {"helpers.training": "import helpers.training", "torch and pyplot": "import torch, matplotlib.pyplot"}
@@ -125,7 +143,7 @@ def ventures(repeats: int) -> bool:
 def main() -> int:
     """Run the named comparisons; the exit status is 0 if every goal was met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    listed = "linear, mlp, sweep, import, rebuild, venture, explorers (default: all)"
+    listed = "linear, mlp, sweep, muon, import, rebuild, venture, explorers (default: all)"
     parser.add_argument("names", nargs="*", help=listed)
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of each case that count")
     given = parser.parse_args()
@@ -133,6 +151,7 @@ def main() -> int:
         "linear": lambda: loop("linear", given.repeats),
         "mlp": lambda: loop("mlp", given.repeats),
         "sweep": lambda: sweep(given.repeats),
+        "muon": lambda: muons(given.repeats),
         "import": lambda: imports(given.repeats),
         "rebuild": lambda: rebuilds(min(3, given.repeats)),
         "venture": lambda: ventures(given.repeats),

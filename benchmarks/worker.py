@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -24,9 +25,7 @@ def main(kind: str, case: str, task: str) -> None:
             answer(absent=f"not installed ({error.name or error})")
             return
     else:
-        from benchmarks import sweeps
-
-        run = sweeps.CASES[case](task)
+        run = importlib.import_module(f"benchmarks.{kind}").CASES[case](task)
     answer(ready=True)
     for _ in sys.stdin:
         begin = time.perf_counter()

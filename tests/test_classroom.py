@@ -240,7 +240,7 @@ def test_the_kernel_has_its_limits_and_none_of_our_environment(course, released,
         print("A_SECRET_OF_THE_TEACHER" in os.environ, os.environ["OMP_NUM_THREADS"])
         print([name for _, name in socket.if_nameindex()])
         def softmax(logits):
-            return bytearray(5 * 2**30)
+            return bytearray(20 * 2**30)
     """
     small = nbformat.reads(released, as_version=4)
     path = course.parent / "probe" / "submitted" / "probe" / "linear_models" / "linear_models.ipynb"
@@ -253,7 +253,7 @@ def test_the_kernel_has_its_limits_and_none_of_our_environment(course, released,
     )
     outputs = {cell.metadata.nbgrader.grade_id: cell.get("outputs", []) for cell in graded.cells}
     memory_and_files, environment, devices = outputs["softmax"][0].text.splitlines()
-    assert memory_and_files == f"{3 * 2**30} {50 * 2**20}"
+    assert memory_and_files == f"{8 * 2**30} {50 * 2**20}"
     assert environment == "False 1"
     if classroom._isolation():
         assert devices == "['lo']"

@@ -6,7 +6,8 @@ from sklearn.linear_model import LogisticRegression
 
 from helpers import data
 
-SMALL = [("line", {}), ("digits", {}), ("breast_cancer", {}), ("wine", {}), ("glyphs", {"num_examples": 1000})]
+SMALL = [("line", {}), ("digits", {}), ("breast_cancer", {}), ("wine", {}), ("glyphs", {"num_examples": 1000}),
+         ("moons", {}), ("spiral", {})]
 
 
 @pytest.mark.parametrize("name, options", SMALL)
@@ -129,3 +130,22 @@ def test_each_family_of_typefaces_is_in_each_split():
 def test_glyphs_refuses(options, message):
     with pytest.raises(ValueError, match=message):
         data.load("glyphs", **options)
+
+
+@pytest.mark.parametrize("name", ["moons", "spiral"])
+def test_the_plane_is_centred_half_and_half_and_no_line_separates_it(name):
+    for seed in range(3):
+        found = data.load(name, noise=0.0, num_examples=2000, seed=seed)
+        x, y = found.train.x, found.train.y
+        assert x.mean(dim=0).abs().max() < 0.1 and 0.45 < y.float().mean() < 0.55
+        assert LogisticRegression(C=1e3).fit(x, y).score(x, y) < 0.92
+        nearest = torch.cdist(found.test.x, x).argmin(dim=1)  # without noise all are told
+        assert (y[nearest] == found.test.y).all()
+
+
+@pytest.mark.parametrize("name, options, message", [
+    ("moons", {"num_examples": 9}, "at least 10, found 9"), ("spiral", {"noise": -1.0}, "negative, found -1.0"),
+    ("spiral", {"turns": 0}, "turns must be above 0, found 0")])
+def test_the_plane_refuses(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        data.load(name, **options)

@@ -161,3 +161,27 @@ def test_the_chapter_names_every_docket_and_source():
     prose = "".join("".join(cell["source"]) for cell in text["cells"] if cell["cell_type"] == "markdown")
     for case in law.cases():
         assert case.docket in prose and case.source.split(";")[0] in prose, case.key
+
+
+@pytest.mark.parametrize(("licence", "use", "verdict", "reason"), [
+    ("proprietary", "included", "condition", "your contract with its owner decides"),
+    ("proprietary", "tool", "condition", "your contract with its owner decides"),
+    ("OpenRAIL-M", "tool", "condition", "keep the limits of use"), ("MIT", "tool", "fine", "a tool leaves no trace"),
+    ("CC-BY-NC-4.0", "tool", "conflict", "commercial use is excluded"),
+])  # fmt: skip
+def test_terms_that_bind_whoever_uses_the_part(licence, use, verdict, reason):
+    finding = lic.check_parts([lic.Part("part", licence, use)])[0]
+    assert finding.verdict == verdict and reason in finding.reason
+
+
+def test_marks_of_the_cases_follow_what_was_seen():
+    assert {case.key for case in law.cases() if case.mark == "checked"} == {"bartz"}
+    assert next(case for case in law.cases() if case.key == "kadrey").mark == "memory"
+
+
+def test_rows_read_as_one_line():
+    shown = {row.key: str(row) for row in law.duties(law.Venture(markets=["eu", "california"], training_flop=2e26,
+                                                                personal_data=True), "2026-11-22")}
+    assert shown["eu_literacy"].startswith("since 2025-02-02: EU AI Act, Art. 4: ")
+    assert shown["ca_frontier"].startswith("since 2026-01-01: SB 53: frontier developer")
+    assert shown["gdpr_rights"].startswith("in force: GDPR, Art. 15-17: ") and shown["gdpr_rights"].endswith("[memory]")

@@ -63,6 +63,15 @@ def test_a_churn_of_one_is_a_single_sale():
     np.testing.assert_allclose(customers[1:], [8 + 12] + 11 * [12])
 
 
+def test_each_new_customer_is_set_up_once():
+    cash, customers = path(12, tasks=0, referral=0, market_size=1e15, churn=0, churn_unserved=0, setup=700)
+    plain = path(12, tasks=0, referral=0, market_size=1e15, churn=0, churn_unserved=0)[0]
+    np.testing.assert_allclose(plain[1:] - cash[1:], 700 * customers[1:])
+    referred = path(12, tasks=0, marketing=0, market_size=1e15, churn=0, churn_unserved=0, setup=700)
+    free = path(12, tasks=0, marketing=0, market_size=1e15, churn=0, churn_unserved=0)[0]
+    np.testing.assert_allclose(free[1:] - referred[0][1:], 700 * referred[1][1:])  # also those who were referred
+
+
 def test_customers_never_pass_the_market():
     customers = path(400, tasks=0, marketing=1e5, market_size=500, churn=0, churn_unserved=0, first_customers=1)[1]
     assert 499 < customers[-1] <= 500
@@ -90,6 +99,7 @@ def test_zero_spread_gives_the_deterministic_path():
     np.testing.assert_allclose(plan.quantiles, np.tile(cash, (5, 1)))
     with pytest.raises(ValueError, match="needs at least one uncertain input"):
         _ = plan.sensitivity
+    assert not plan.uncertain and "hangs on" not in {row.part for row in plan.rows()}  # the page stands without it
 
 
 def test_a_mean_path_of_a_linear_plan_is_the_path_of_means():
@@ -129,7 +139,11 @@ def test_unit_economics_are_those_of_the_chapter_on_capital():
     assert one["lifetime_value"] == pytest.approx(e.lifetime_value(390, margin, float(one["churn"])))
     assert one["payback"] == pytest.approx(e.payback_months(1000, 390, margin))
     assert one["ratio"] == pytest.approx(e.lifetime_to_acquisition(float(one["lifetime_value"]), 1000))
+    assert one["break_even"] == pytest.approx((41_000 + 12_000 + 150 * EXAMPLE["rent"].likely) / one["profit"])
+    dear = e.unit_economics(likely(setup=500))
+    assert dear["payback"] == pytest.approx(1.5 * one["payback"]) and dear["ratio"] == pytest.approx(one["ratio"] / 1.5)
     free = e.unit_economics(likely(price=0))
+    assert free["break_even"] == np.inf
     assert free["payback"] == np.inf and free["margin"] == -np.inf and free["lifetime_value"] < 0
     assert e.unit_economics(likely(churn=0, churn_unserved=0))["lifetime_value"] == np.inf
 
@@ -235,7 +249,7 @@ def test_the_page_and_the_table(plan, tmp_path):
     page, table = plan.to_html(tmp_path / "plan.html"), plan.to_csv(tmp_path / "plan.csv")
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"https?://|<script|src=|@import", text)  # it needs nothing else
-    for words in ("acquisition_cost", "ended by capital", "gross margin", "launch", "28 of 31 assumptions are those of",
+    for words in ("acquisition_cost", "ended by capital", "gross margin", "launch", "29 of 32 assumptions are those of",
                   "assumed: between recall@1", "referral"):
         assert words in text
     rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
@@ -275,6 +289,18 @@ def test_numbers_are_said_as_people_read_them():
     said = {"1,230,000": (1234567, "USD"), "−1,230,000": (-1234567, "USD"), "4.5 %": (0.045, "share a month"),
             "": (None, "USD"), "never": (np.inf, "months"), "2.5": (2.5, "months")}
     assert [plan_page.said(*given) for given in said.values()] == list(said)
+
+
+def test_a_plan_of_ones_own_says_what_is_still_the_examples(tmp_path):
+    (tmp_path / "mine.toml").write_text('name = "Mine"\n[market]\nprice = 50', encoding="utf-8")
+    said = str(e.plan_venture(e.read_venture(tmp_path / "mine.toml"), num_paths=20, days=DAYS))
+    assert "still the example's: cash, pre_money" in said and "22 more)" in said
+
+
+def test_money_sought_too_late_is_said():
+    late = e.plan_venture(EXAMPLE.changed(cash=100_000), num_paths=200, days=DAYS)
+    (row,) = [row for row in late.rows() if row.name.startswith("start to look")]
+    assert row.middle == 0 and "late already" in row.note and late.losing > 0
 
 
 def test_a_short_plan_asks_for_causes_within_its_length():

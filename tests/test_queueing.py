@@ -60,15 +60,14 @@ def test_other_arrivals_against_the_exact_formula_of_regular_ones():
 def test_several_servers():
     assert simulated(0.8, 1, 1, servers=4, num_jobs=150_000) == pytest.approx(q.shared_wait(0.8, 1, 4), rel=0.06)
     gaps, services = q.draw_times(500, 0.6, 1, seed=3), q.draw_times(500, 1.0, 1, seed=4)
-    one = q.simulate_queue(gaps, services / 2, 1)
-    assert one == pytest.approx(q.simulate_queue(gaps, services / 2, 1))
-    free, now, waits = [0.0], 0.0, []
-    for gap, service in zip(gaps, services / 2, strict=True):          # one server, written out
-        now += gap
-        start = max(now, free[0])
-        waits.append(start - now)
-        free[0] = start + service
-    assert one == pytest.approx(np.array(waits))
+    for servers in (1, 3):                                   # written out: each job goes to whoever is free first
+        free, now, waits = np.zeros(servers), 0.0, []
+        for gap, service in zip(gaps, services * servers / 2, strict=True):
+            now += gap
+            who = free.argmin()
+            waits.append(max(0.0, free[who] - now))
+            free[who] = now + waits[-1] + service
+        assert q.simulate_queue(gaps, services * servers / 2, servers) == pytest.approx(np.array(waits))
     assert (q.simulate_queue(gaps, services, 500) == 0).all()
 
 

@@ -48,7 +48,7 @@ class Limits:
 
     cell_seconds: int = 30
     submission_seconds: int = 300
-    memory_bytes: int = 3 * 2**30
+    memory_bytes: int = 8 * 2**30  # of addresses: PyTorch with CUDA takes 4 GiB of them at import
     file_bytes: int = 50 * 2**20
 
 

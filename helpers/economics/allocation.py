@@ -58,7 +58,7 @@ class Allocation:
         hours: hours by job and kind of device.
         work: units of work by job.
         value: worth of all work in USD.
-        shadow_prices: what one more hour of a kind of device would add to the value, in USD.
+        shadow_prices: what one more usable hour of a kind of device would add to the value, in USD.
         promise_costs: what one more promised unit of a job would take from the value, in USD.
     """
 
@@ -74,7 +74,7 @@ def allocate(jobs: Sequence[Job], hours: Mapping[str, float]) -> Allocation:
 
     Args:
         jobs: the jobs, names unique.
-        hours: hours that exist, by kind of device.
+        hours: usable hours that exist, by kind of device.
 
     Raises:
         ValueError: no job, a name occurs twice, a device is unknown, hours are negative, or the promises cannot all be

@@ -22,8 +22,14 @@ from helpers.economics.routes import (
 
 
 def gates(route: Route, s: Situation) -> dict[str, str]:
-    """What excludes a route: {gate: reason}; empty where it is open. Gates: data, rights, terms, weights, latency,
-    deadline, quality."""
+    """What excludes a route: {gate: reason}; empty where it is open.
+
+    Args:
+        route: the route.
+        s: the situation; its gates are data, rights, terms, weights, latency, deadline and quality.
+
+    Derived in: book/outlook/train_tune_or_rent.
+    """
     closed = {}
     if not s.data_may_leave and (route.vendor or route.teacher):
         closed["data"] = "your data may not leave"
@@ -45,7 +51,14 @@ def gates(route: Route, s: Situation) -> dict[str, str]:
 
 
 def cost_table(s: Situation, routes: Sequence[Route], volume: Any = None, quality: Any = None) -> Any:
-    """Cost of every route, [num_routes, ...]; infinite where a gate or the quality excludes it."""
+    """USD of every route over the plan, [num_routes, ...]; infinite where a gate or the quality excludes it.
+
+    Args:
+        s: the situation; `volume` and `quality`, of shapes that fit each other, replace its own.
+        routes: the routes.
+
+    Derived in: book/outlook/train_tune_or_rent.
+    """
     rows = []
     for route in routes:
         shut = set(gates(route, s)) - ({"quality"} if quality is not None else set())
@@ -180,6 +193,8 @@ def regret(believed: Situation, truth: Situation, routes: Sequence[Route],
 
     Raises:
         ValueError: no route is left in one of the two.
+
+    Derived in: book/outlook/train_tune_or_rent.
     """
     real = list(true_routes or routes)
     best = decide(truth, real)
@@ -263,6 +278,8 @@ def regrets(s: Situation, routes: Sequence[Route], changes: dict[str, dict[str, 
 
     Raises:
         ValueError: an unknown input, or no route is left.
+
+    Derived in: book/outlook/train_tune_or_rent.
     """
     chosen = decide(s, routes).route
     truths = {label: decide(s.changed(**values), routes) for label, values in changes.items()}

@@ -130,7 +130,7 @@ def calibrate(probabilities: Sequence[float], outcomes: Sequence[float]) -> Cali
         ValueError: as `brier`; or the cases do not settle the two numbers: one outcome only, one forecast only, or
             outcomes that the forecasts separate without overlap.
 
-    Source: guo2017. Derived in: book/outlook/valuation.
+    Source: guo2017 (temperature scaling is the case of intercept 0). Derived in: book/outlook/valuation.
     """
     p, y = _cases(probabilities, outcomes)
     x = logit(_inside(p))

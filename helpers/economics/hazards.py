@@ -29,8 +29,8 @@ class Hazards:
     """
 
     names: tuple[str, ...]
-    rates: np.ndarray
-    starts: np.ndarray = (0.0,)
+    rates: np.ndarray | Sequence[float] | Sequence[Sequence[float]]
+    starts: np.ndarray | Sequence[float] = (0.0,)
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
@@ -60,6 +60,8 @@ class Hazards:
 
         Raises:
             ValueError: a probability lies outside 0 to 1, or is 1.
+
+        Derived in: book/outlook/seven_causes.
         """
         return cls(tuple(probabilities), [rate_of(p, months, name) for name, p in probabilities.items()])
 
@@ -270,7 +272,7 @@ def aalen_johansen(months: Sequence[float], causes: Sequence[int], num_causes: i
                    at: Sequence[float]) -> np.ndarray:
     """Return the Aalen–Johansen estimate of cumulative incidence, [num_causes, num_ages].
 
-    At each age of death the share still alive just before, times deaths of the cause over ventures at risk, is added.
+    Each death of the cause adds the share still alive just before, divided by the ventures at risk.
 
     Args:
         months: age at death or at the last look, [num_ventures].

@@ -21,8 +21,8 @@ USES = {
     "Annex I", "prohibited": "a practice that Art. 5 prohibits", "images": "intimate images without consent, or abuse",
 }  # fmt: skip
 MARKS = {
-    "checked": "seen in the text, or in documents that quote it",
-    "secondary": "seen only in pages that report it",
+    "checked": "seen in the text, or alike in several documents",
+    "secondary": "known only from pages that quote or report it",
     "memory": "from memory; the text was not opened",
     "open": "our sheet does not say how far this was checked",
 }
@@ -104,7 +104,7 @@ class Duty:
     """One row of law.csv with its state on a day.
 
     Attributes:
-        key, jurisdiction, law, article, duty: what, and where it stands.
+        key, jurisdiction, law, article, duty: what, and where it stands; article is "" where the whole act is meant.
         when: answers that bring it about.
         date, until: first day, and the day from which it no longer holds; "" where our sheet has none.
         mark: weakest mark of the row's parts, key of MARKS; verified says more.
@@ -129,7 +129,8 @@ class Duty:
     def __str__(self) -> str:
         """Say state, article, duty and mark in one line."""
         start = {"later": f"from {self.date}", "ended": f"until {self.until}", "undated": "in force"}
-        return f"{start.get(self.status, f'since {self.date}')}: {self.law}, {self.article}: {self.duty} [{self.mark}]"
+        where = f"{self.law}, {self.article}" if self.article else self.law
+        return f"{start.get(self.status, f'since {self.date}')}: {where}: {self.duty} [{self.mark}]"
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,9 @@ def general_purpose_status(training_flop: float, base_flop: float | None = None)
 def tags(venture: Venture) -> set[str]:
     """Return the conditions that the answers fulfil, in the words of the column `when` of law.csv.
 
+    Args:
+        venture: the answers.
+
     Derived in: book/outlook/law_and_licences.
     """
     model = general_purpose_status(venture.training_flop, venture.base_flop)
@@ -234,8 +238,14 @@ def tags(venture: Venture) -> set[str]:
 def status(row: Duty, day: str | date) -> str:
     """Return "in force", "later", "ended" or "undated" for a row on a day.
 
+    Args:
+        row: row of the sheet; a date that is only a year counts from its first day.
+        day: the day that is asked about, a date or text written year-month-day.
+
     Raises:
         ValueError: the day is not written year-month-day.
+
+    Derived in: book/outlook/law_and_licences.
     """
     today = parse_day(day)
     if not row.date:

@@ -15,6 +15,10 @@ PART_USES = {
     "trained_on": "a model was trained on it", "tool": "used while building, not part of the product",
 }  # fmt: skip
 VERDICTS = ("fine", "condition", "open", "conflict")
+LIMITS = {  # kinds that bind whoever uses the part, also when nothing is passed on
+    "use restrictions": "keep the limits of use, and hand them on",
+    "proprietary": "your contract with its owner decides",
+}
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,9 @@ def licences() -> dict[str, Licence]:
 def licence(name: str) -> Licence:
     """Return one licence, whatever the case of its letters.
 
+    Args:
+        name: short name as in licences.csv, such as "MIT".
+
     Raises:
         ValueError: the name is unknown; near matches are offered.
     """
@@ -151,7 +158,12 @@ def check_parts(parts: Iterable[Part], *, outbound: str = "proprietary", commerc
 
 
 def _judge(row: Licence, use: str, target: str, commercial: bool) -> tuple[str, str]:
+    """Verdict and reason for one part."""
+    if not row.commercial and commercial and use != "trained_on":
+        return "conflict", "commercial use is excluded"
     if use == "tool":
+        if row.kind in LIMITS:
+            return "condition", LIMITS[row.kind]
         return "fine", "a tool leaves no trace in the product; its output is another question"
     bound = row.outbound != "any" and not row.outbound.startswith("any except")
     if use == "trained_on":
@@ -160,17 +172,16 @@ def _judge(row: Licence, use: str, target: str, commercial: bool) -> tuple[str, 
         if bound:
             return "open", "whether a model is an adaptation of what it was trained on is not settled"
         return ("condition", "keep the names of the authors") if row.attribution else ("fine", "no conditions")
-    if not row.commercial and commercial:
-        return "conflict", "commercial use is excluded"
     hidden = use == "served" and row.made_for == "code" and not row.network
     if hidden:
         return "fine", "what is not passed on owes nothing under this licence"
     if not can_flow(row.licence, target):
-        served = "if you changed it, its users may ask for the source; " if row.network and use == "served" else ""
-        return "conflict", f"{served}a combination with it must not go out as {target}; allowed: {row.outbound}"
+        served = row.network and use == "served"
+        ask = "once you change it, users of the service may ask for the source; " if served else ""
+        return "conflict", f"{ask}a combination with it must not go out as {target}; allowed: {row.outbound}"
     asks = [text for holds, text in (
         (row.attribution, "name the authors"), (row.source_code, "offer the source of that part"),
         (row.network, "offer it to users of the service too"),
-        (row.kind == "use restrictions", "hand on the limits of use"),
+        (row.kind in LIMITS, LIMITS.get(row.kind, "")),
     ) if holds]  # fmt: skip
     return ("condition", ", ".join(asks)) if asks else ("fine", "no conditions")

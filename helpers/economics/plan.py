@@ -24,7 +24,7 @@ from helpers.economics.plan_paths import (
 )
 from helpers.economics.runway import QUANTILES, ruin_by_month
 from helpers.economics.sensitivity import Sobol, sobol
-from helpers.economics.venture import Venture
+from helpers.economics.venture import NAME, Venture
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +85,22 @@ class VenturePlan:
         """Chance of each cause of death within 24 months (or the plan's length), and of being alive."""
         return death_causes(self.ruin, self.hazards, min(HORIZON, self.venture.months))
 
+    @property
+    def losing(self) -> float:
+        """Share of paths that still spend more than they earn in the last month."""
+        return float((self.cash[-1] < self.cash[-2]).mean())
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether anything that moves cash is uncertain."""
+        return self.days[0] < self.days[-1] or bool(set(self.venture.uncertain) & set(inputs(self.venture)))
+
     @cached_property
     def sensitivity(self) -> Sobol:
-        """Sensitivity of the lowest cash to each uncertain input, from 1,024 · (inputs + 2) runs."""
+        """Sensitivity of the lowest cash to each uncertain input, from 1,024 · (inputs + 2) runs.
+
+        It raises ValueError where nothing is uncertain.
+        """
         return sensitivity(self.venture, days=self.days, seed=self.seed)
 
     def month_of_ruin(self, probability: float) -> int | None:
@@ -96,7 +109,7 @@ class VenturePlan:
         return int(np.argmax(reached)) if reached.any() else None
 
     def funding(self, probability: float = 0.9) -> float:
-        """Return the money that would have let this share of paths stay above 0, beyond the cash at the start."""
+        """Return the money beyond the start that keeps this share of paths at 0 or more until the plan ends."""
         return float(np.quantile(self.missing, checks.fraction("probability", probability)))
 
     def rows(self) -> list[plan_page.Row]:
@@ -137,9 +150,12 @@ class VenturePlan:
         return plan_page.write(path, plan_page.table(self), replace)
 
     def __str__(self) -> str:
-        """Say ruin, need and what the plan hangs on in one line."""
+        """Say ruin, need and, for a venture of one's own, what still stands as in the example, in one line."""
+        kept = [] if self.venture.name == NAME else self.venture.from_example()
+        more = f" and {len(kept) - 6} more" if len(kept) > 6 else ""
         return (f"{self.venture.name}: {self.ruin[-1]:.0%} of {self.num_paths:,} simulated paths are out of cash by "
-                f"month {self.venture.months}; {self.funding():,.0f} USD more would carry nine in ten")
+                f"month {self.venture.months}; {self.funding():,.0f} USD more would carry nine in ten until then"
+                + (f" (still the example's: {', '.join(kept[:6])}{more})" if kept else ""))
 
 
 def plan_venture(venture: Venture, *, num_paths: int = 20_000, seed: int = 0, draws: np.ndarray | None = None,

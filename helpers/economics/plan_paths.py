@@ -76,7 +76,8 @@ def month_by_month(values: Values, months: int) -> Iterator[tuple[np.ndarray, np
     """Follow cash and customers; yields both [num_paths] at the start and after each month (copy what you keep).
 
     With the launch at month L = tasks·slip/21: before it people and other costs, and device-hours and data spread
-    evenly; after it hires, marketing, device-hours each month, and customers, of whom a part is lost and some are won.
+    evenly; after it hires, marketing, device-hours each month, and customers, of whom a part is lost and some are won;
+    each new one is set up once.
 
     Args:
         values: from `draw_values`, or one number for each input.
@@ -98,14 +99,17 @@ def month_by_month(values: Values, months: int) -> Iterator[tuple[np.ndarray, np
     tokens = v["questions"] * (v["tokens_in"] * v["input_price"] + v["tokens_out"] * v["output_price"]) / 1e6
     price_factor, token_factor = (1 + v["price_change"]) ** (1 / 12), (1 + v["token_price_change"]) ** (1 / 12)
     before: float | np.ndarray = 0.0
+    setup = bool(np.any(v["setup"]))
     yield cash, customers
     for month in range(1, months + 1):
         live = np.clip(month - launch, 0, 1)
         room = np.maximum(0, 1 - customers / v["market_size"])
-        customers += (live - before) * v["first_customers"] + live * (
-            (won + v["referral"] * customers) * room - lost * customers)
+        new = (live - before) * v["first_customers"] + live * (won + v["referral"] * customers) * room
+        customers += new - live * lost * customers
         cash += customers * (price - tokens - v["support"]) - fixed - hired * np.maximum(0, month - launch)
         cash -= live * running + once * np.clip(building - month + 1, 0, 1)
+        if setup:
+            cash -= v["setup"] * new
         price, tokens, before = price * price_factor, tokens * token_factor, live
         yield cash, customers
 
@@ -127,8 +131,9 @@ def unit_economics(values: Values) -> dict[str, float | np.ndarray]:
 
     Returns:
         serving (tokens a month), profit (price less fees, tokens and support), margin (profit over price), churn
-        (share a month), lifetime_value (profit / churn), payback (months until the CAC has come back; infinite when
-        there is no profit) and ratio (lifetime value over CAC).
+        (share a month), lifetime_value (profit / churn), payback (months until CAC and setup have come back; infinite
+        when there is no profit), ratio (lifetime value over CAC and setup) and break_even (customers whose profit pays
+        the team, other costs, marketing and device-hours of a month at launch; infinite when there is no profit).
 
     Source: casado2020. Derived in: book/outlook/business_plan.
     """
@@ -139,9 +144,13 @@ def unit_economics(values: Values) -> dict[str, float | np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         margin = np.where(np.greater(v["price"], 0), profit / np.maximum(v["price"], 1e-300), -np.inf)
         value = np.where(churn > 0, profit / np.where(churn > 0, churn, 1), np.sign(profit) * np.inf)
-        payback = np.where(profit > 0, v["acquisition_cost"] / np.where(profit > 0, profit, 1), np.inf)
+        winning = v["acquisition_cost"] + v["setup"]
+        monthly = (v["team"] * v["cost_per_person"] + v["other_costs"] + v["marketing"]
+                   + v["gpu_hours_after"] * v["rent"])
+        payback, needed = (np.where(profit > 0, cost / np.where(profit > 0, profit, 1), np.inf)
+                           for cost in (winning, monthly))
     return {"serving": serving, "profit": profit, "margin": margin, "churn": churn, "lifetime_value": value,
-            "payback": payback, "ratio": value / v["acquisition_cost"]}
+            "payback": payback, "ratio": value / winning, "break_even": needed}
 
 
 def death_causes(ruin: np.ndarray, hazards: Hazards, months: int = HORIZON) -> dict[str, float]:

@@ -16,8 +16,8 @@ class Multiples:
 
     Args:
         loss_share: chance of getting back less than the money, below 1.
-        alpha: tail index; the chance of more than m falls like m^−alpha. Below 2 the variance is infinite, at 1 and
-            below the mean as well, unless the tail is cut.
+        alpha: tail index; the chance of more than m falls like m^−alpha. At 2 and below the variance is infinite,
+            at 1 and below the mean as well, unless the tail is cut.
         cap: largest multiple possible, above 1; infinite by default.
 
     Raises:

@@ -61,6 +61,9 @@ class Risk:
 def expected_loss(register: Sequence[Risk]) -> float:
     """Return the sum of the expected losses in USD; correlation does not change it.
 
+    Args:
+        register: the risks.
+
     Derived in: book/outlook/management.
     """
     return math.fsum(risk.expected for risk in register)
@@ -68,6 +71,9 @@ def expected_loss(register: Sequence[Risk]) -> float:
 
 def independent_deviation(register: Sequence[Risk]) -> float:
     """Return the standard deviation of the total loss in USD if the risks are independent.
+
+    Args:
+        register: the risks.
 
     Derived in: book/outlook/management.
     """
@@ -174,7 +180,7 @@ def value_of_test(mean: float, deviation: float, noise: float, num_tests: float 
     Raises:
         ValueError: a deviation or the number of tests is negative or missing.
 
-    Derived in: book/outlook/management.
+    Source: howard1966. Derived in: book/outlook/management.
     """
     mean, deviation = checks.finite("mean", mean), checks.not_negative("deviation", deviation)
     noise = checks.not_negative("noise", noise)
@@ -201,7 +207,7 @@ def value_of_trial(successes: float, failures: float, num_trials: int, *, gain: 
     Raises:
         ValueError: a parameter is not above 0, or another number is negative.
 
-    Derived in: book/outlook/management.
+    Source: howard1966. Derived in: book/outlook/management.
     """
     a, b = checks.positive("successes", successes), checks.positive("failures", failures)
     trials = checks.count("num_trials", num_trials, at_least=0)

@@ -37,6 +37,11 @@ class Route:
         passages: retrieved passages stand in the prompt.
         parameters, kv_bytes_per_token, batch, devices: own model, its cache, sequences at once, devices in a group.
         pretraining_hours: device-hours before the first example. epochs, trials: passes over them, and runs tried.
+
+    Raises:
+        ValueError: a share lies outside 0 to 1, start lies above the ceiling, or a number is out of its range.
+
+    Derived in: book/outlook/train_tune_or_rent.
     """
 
     name: str
@@ -84,13 +89,18 @@ class Situation:
         input_price, cached_price, output_price: a vendor's prices. price_decline: their fall a year.
         rent, rent_change: USD per device-hour, and its change a year. accelerator: device that is rented.
         load: share of paid device-hours that are busy. reserve: what the roofline promises over what services reach.
-        idle_devices, idle_hour: devices you have that stand idle, and the power of one per hour.
+        idle_devices, idle_hour: devices you have that stand idle, and USD for the power of one for an hour, assumed.
         person_month, label: cost of a person's month, and of an example labelled by people.
         teacher_answers: answers bought for each example kept when distilling.
         people, deadline: people free to build, months within which it must run.
         max_seconds, vendor_seconds: time allowed for an answer, and what you measured at the vendor.
         data_may_leave, may_train_on_data, may_train_on_answers, may_use_weights: privacy and rights.
         current, switching_cost: route in use ("" for none), and what leaving it costs beyond building the next.
+
+    Raises:
+        ValueError: a number is missing or out of its range, or the accelerator is unknown.
+
+    Derived in: book/outlook/train_tune_or_rent.
     """
 
     volume: float = 1000.0
@@ -161,6 +171,8 @@ def example_routes(rent: float = 0.62, retrieve: float = 0.78) -> tuple[Route, .
 
     Raises:
         ValueError: a share lies outside 0 to 1.
+
+    Derived in: book/outlook/train_tune_or_rent.
     """
     plan = plan_training(8e9, 1.6e12, overhead=2.0)
     large, small = kv_cache_bytes(32, 8, 128), kv_cache_bytes(16, 8, 64)
@@ -206,7 +218,7 @@ def examples_for(quality: Any, route: Route) -> Any:
 
 
 def months_paid(change: float, discount: float, start: int, stop: int) -> float:
-    """Present value of one dollar a month from month `start` to `stop` whose size changes every month.
+    """Present value in USD of one dollar a month from month `start` to `stop` whose size changes every month.
 
     Args:
         change: change of the payment a year, such as -0.5 for a price that halves.
@@ -265,7 +277,10 @@ def device_seconds(route: Route, s: Situation) -> float:
 
 
 def answer_seconds(route: Route, s: Situation) -> float:
-    """Seconds until an answer is complete: as measured at the vendor, or reading and writing on an own service."""
+    """Seconds until an answer is complete: as measured at the vendor, or reading and writing on an own service.
+
+    Derived in: book/outlook/train_tune_or_rent.
+    """
     if route.vendor:
         return s.vendor_seconds
     reading, step = _rates(route, s)
@@ -278,6 +293,8 @@ def upfront(route: Route, s: Situation, quality: Any = None) -> dict[str, Any]:
     Args:
         route: the route.
         s: the situation; `quality` replaces its own.
+
+    Derived in: book/outlook/train_tune_or_rent.
     """
     needed = examples_for(s.quality if quality is None else quality, route)
     if route.vendor:
@@ -299,6 +316,8 @@ def running(route: Route, s: Situation, volume: Any = None, start: int = 0, stop
         route: the route.
         s: the situation; `volume` (requests a day) replaces its own.
         start, stop: first month, and the month after the last; None means to the end of the plan.
+
+    Derived in: book/outlook/train_tune_or_rent.
     """
     requests = np.asarray(s.volume if volume is None else volume, dtype=float)
     stop = s.months if stop is None else stop
@@ -314,7 +333,11 @@ def running(route: Route, s: Situation, volume: Any = None, start: int = 0, stop
 
 
 def parts(route: Route, s: Situation, volume: Any = None, quality: Any = None) -> dict[str, Any]:
-    """Every part of what a route costs over the plan: build, data, compute, people, serving, switching."""
+    """Every part of what a route costs over the plan, in USD: build, data, compute, people, serving, switching.
+
+    Args:
+        route: the route. s: the situation; `volume` and `quality` replace its own, any shape.
+    """
     moved = s.switching_cost if s.current and s.current != route.name else 0.0
     return upfront(route, s, quality) | running(route, s, volume) | {"switching": moved}
 

@@ -29,7 +29,7 @@ class Plan:
         days: length of the project.
         path: the longest chain of tasks, first to last; the first in the order of the list where several tie.
         start, finish: earliest day of start and finish, by task.
-        slack: days by which a task can slip without moving the end, by task; 0 on the critical path.
+        slack: days by which a task can slip without moving the end (total float), by task; 0 on the critical path.
     """
 
     days: float
@@ -45,19 +45,32 @@ class Plan:
 
 @dataclass(frozen=True)
 class Pert:
-    """PERT's normal approximation: the sum along the path that is longest by mean durations."""
+    """PERT's normal approximation: the sum along the path that is longest by mean durations.
+
+    Attributes:
+        mean, deviation: mean and standard deviation of the end, in days.
+        path: the tasks of that path, first to last.
+    """
 
     mean: float
     deviation: float
     path: tuple[str, ...]
 
     def chance(self, days: float) -> float:
-        """Return the chance, by PERT, of being finished within these days."""
+        """Return the chance, by PERT, of being finished within these days.
+
+        Raises:
+            ValueError: the days are negative or missing.
+        """
         days = checks.not_negative("days", days)
         return float(special.ndtr((days - self.mean) / self.deviation)) if self.deviation else float(days >= self.mean)
 
     def quantile(self, level: float) -> float:
-        """Return the days within which, by PERT, the project is finished with this probability."""
+        """Return the days within which, by PERT, the project is finished with this probability.
+
+        Raises:
+            ValueError: the probability lies outside 0 to 1.
+        """
         return self.mean + self.deviation * float(special.ndtri(checks.fraction("level", level)))
 
 
@@ -78,11 +91,19 @@ class Simulation:
     seed: int
 
     def chance(self, days: float) -> float:
-        """Return the share of simulated projects that are finished within these days."""
+        """Return the share of simulated projects that are finished within these days.
+
+        Raises:
+            ValueError: the days are negative or missing.
+        """
         return float(np.mean(self.days <= checks.not_negative("days", days)))
 
     def quantile(self, level: float) -> float:
-        """Return the days within which this share of the simulated projects is finished."""
+        """Return the days within which this share of the simulated projects is finished.
+
+        Raises:
+            ValueError: the share lies outside 0 to 1.
+        """
         return float(np.quantile(self.days, checks.fraction("level", level)))
 
     def __str__(self) -> str:
@@ -127,6 +148,9 @@ def critical_path(tasks: Sequence[Task], durations: Mapping[str, float] | None =
 
 def pert(tasks: Sequence[Task]) -> Pert:
     """Return PERT's mean and standard deviation of the end: sums along the path that is longest by mean durations.
+
+    Args:
+        tasks: the tasks, in any order.
 
     Raises:
         ValueError: bad dependencies (see `in_order`).
@@ -251,7 +275,14 @@ def draw_durations(tasks: Sequence[Task], num_draws: int, *, seed: int = 0, dist
 
 
 def triangular_quantile(level: np.ndarray, peak: float) -> np.ndarray:
-    """Return the quantiles of the triangular distribution on 0 to 1 with its peak at `peak`."""
+    """Return the quantiles of the triangular distribution on 0 to 1 with its peak at `peak`.
+
+    Args:
+        level: probabilities from 0 to 1, any shape.
+        peak: most likely value, from 0 to 1.
+
+    Derived in: book/outlook/management.
+    """
     return np.where(level <= peak, np.sqrt(level * peak), 1 - np.sqrt((1 - level) * (1 - peak)))
 
 

@@ -55,7 +55,10 @@ class Task:
 
 @cache
 def work_packages() -> tuple[Task, ...]:
-    """Return the tasks of the book's example venture; all estimates are assumed."""
+    """Return the tasks of the book's example venture, estimates in working days; all of them are assumed.
+
+    Derived in: book/outlook/management.
+    """
     text = files("helpers.economics").joinpath("tasks.csv").read_text(encoding="utf-8")
     return tuple(
         Task(row["name"], float(row["optimistic"]), float(row["likely"]), float(row["pessimistic"]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 from helpers.economics import checks
 from helpers.economics.ledger import Entry, entry, read_ledger, three_numbers
 from helpers.economics.schedule import Task, in_order, work_packages
+from helpers.economics.venture_file import known_key, read_toml
 
 NAME = "Ask Python, the invented example of the book"
 MONTHS = 36
@@ -24,7 +24,8 @@ HEAD = """\
 #   one number                 something that you decide or know
 #   [low, likely, high]        something that you guess; values outside low and high are taken to be impossible
 #   "ledger"                   taken from the recorded runs of the book; "ledger:ROW" takes another row
-# A line that you leave out takes the value of the example, and the plan says so. Money is in USD; 5 per cent is 0.05.
+# A line that you leave out takes the value of the example, and the plan says so. Money is in USD; 5 per cent is 0.05;
+# half a million is 500000 or 500_000, never 500,000 or 500.000 (which is 500).
 """
 TASKS_HEAD = """\
 # The work before launch: [optimistic, likely, pessimistic] working days, and what must be finished first.
@@ -166,26 +167,21 @@ def read_venture(path: str | Path | None = None, ledger: Mapping[str, Entry] | N
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {str(path)!r}; write one with write_venture(path) and change it.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} must be a text file in UTF-8, found byte {error.object[error.start]:#x} at "
-                         f"place {error.start}; save it again as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path.name} is no TOML: {error}; write each line as key = 5 or "
-                         "key = [1, 2, 4].") from None
+    content = read_toml(path)
+    if content:
+        content.setdefault("name", f"the venture in {path.name}")
     return _venture(content, read_ledger() if ledger is None else ledger)
 
 
 def _venture(content: dict[str, Any], ledger: Mapping[str, Entry]) -> Venture:
     rows = {row["key"]: row for row in _table()}
     sections = {row["section"]: None for row in _table()}
-    known = {"name", "months", "tasks", *sections}
+    known = ["name", "months", *sections, "tasks"]
     given: dict[str, Any] = {}
     for section, values in content.items():
         if section in rows:
             raise ValueError(f"{section!r} stands outside its section; move it below [{rows[section]['section']}].")
-        checks.one_of("section or key", section, known)
+        known_key("section or key", section, known)
         if section in ("name", "months", "tasks"):
             continue
         if not isinstance(values, dict):
@@ -193,7 +189,7 @@ def _venture(content: dict[str, Any], ledger: Mapping[str, Entry]) -> Venture:
         for key, value in values.items():
             if key in rows and rows[key]["section"] != section:
                 raise ValueError(f"{key!r} stands in [{section}]; move it to [{rows[key]['section']}].")
-            checks.one_of(f"key of [{section}]", key, [one for one in rows if rows[one]["section"] == section])
+            known_key(f"key of [{section}]", key, [one for one in rows if rows[one]["section"] == section])
             given[key] = value
     found = {}
     for key, row in rows.items():
@@ -207,6 +203,10 @@ def _venture(content: dict[str, Any], ledger: Mapping[str, Entry]) -> Venture:
         raise ValueError(f"months must lie between 6 and 120, found {months:g}; most plans take 36.")
     tasks = _tasks(content["tasks"]) if "tasks" in content else work_packages()
     origin = "example" if tasks == work_packages() else "yours"
+    first, market = found["first_customers"].high, found["market_size"].low
+    if first > market:
+        raise ValueError(f"market.first_customers reaches {first:g}, more than the market.market_size of {market:g} at "
+                         "its low end; make one of the two smaller or larger.")
     return Venture(name.strip(), int(months), MappingProxyType(found), tasks, origin)
 
 
@@ -223,7 +223,7 @@ def _assumption(row: dict[str, str], value: Any, default: Any, ledger: Mapping[s
 
 def _number(where: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{where} must be a number, found {value!r}; write it without quotes, such as 0.05.")
+        raise ValueError(f"{where} must be a number, found {value!r}; write it without quotes.")
     if not math.isfinite(value):
         raise ValueError(f"{where} must be finite, found {value!r}; write a number.")
     return float(value)
@@ -245,7 +245,8 @@ def _checked(row: Mapping[str, str], value: Any, where: str) -> Assumption:
     for one in (low, likely, high):
         if not least <= one <= most:
             hint = "write 5 percent as 0.05" if row["unit"].startswith("share") else f"the unit is {row['unit']}"
-            raise ValueError(f"{where} must lie between {least:g} and {most:g}, found {one:g}; {hint}.")
+            limits = f"be {least:g} or more" if most > 1000 and one < least else f"lie between {least:g} and {most:,g}"
+            raise ValueError(f"{where} must {limits}, found {one:g}; {hint}.")
     if not low <= likely <= high:
         raise ValueError(f"{where} needs low ≤ likely ≤ high, found [{low:g}, {likely:g}, {high:g}]; "
                          "put the three numbers in order.")

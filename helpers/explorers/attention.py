@@ -14,7 +14,7 @@ WORDS = {
     "layer": "layer", "head": "head", "token": "token that looks", "row": "Where this token looks",
     "map": "All tokens of this head", "weight": "attention weight", "text": "token looked at",
     "profile": "How far back, on average", "distance": "tokens back", "looks": "token that looks",
-    "result": "Layer {layer}, head {head}: token {token}, {sign}, looks most at token {other}, {other_sign}, with weight "
+    "result": "Layer {layer}, head {head}: token {token}, {sign}, looks most at token {other}, {other_sign}, weight "
               "{share}. Its attention is spread over about {effective} of {num} tokens.",
 }
 HEAD_WORDS = {
@@ -70,7 +70,7 @@ class AttentionWeights(Explorer):
 
         Returns:
             other: the token looked at most; share: its part of the row; effective: e to the entropy of the row, how
-            many tokens share the attention; profile: mean part at each distance back, over the rows that reach it.
+            many tokens share it; profile: mean part at each distance back, over the rows that reach it.
         """
         rows = [[max(weights[t * size + s], 0.0) for s in range(size)] for t in range(size)]
         shares = [[w / (sum(row) or 1.0) for w in row] for row in rows]

@@ -10,6 +10,7 @@ import numpy as np
 
 from helpers.explorers import Explorer, LinearDescent, SweepReplay, Threshold, source
 from helpers.explorers.abstain import Abstain
+from helpers.explorers.attention import AttentionWeights, HeadSwitches
 from helpers.explorers.boundary import Boundary
 from helpers.explorers.business_plan import BusinessPlan
 from helpers.explorers.cashflow import CashFlow
@@ -105,6 +106,7 @@ def explorers() -> list[Explorer]:
     rng = np.random.default_rng(2)
     labels = rng.integers(0, 2, 800)
     scores = 1 / (1 + np.exp(-rng.normal(2.2 * labels - 1.1, 1.1)))
+    lower = np.tril(rng.uniform(0, 1, (2, 4, 12, 12)))
     mark = {"edge": edge, "edge_label": "2 / curvature"}
     return [
         SweepReplay(sweep, view="line", dataset=data, hint="Raise the learning rate.", id="line", **mark),
@@ -115,6 +117,8 @@ def explorers() -> list[Explorer]:
         Threshold(scores, labels, costs=(1.0, 8.0), classes=("good", "scratched"), id="threshold"),
         Boundary(*boundary_sweeps(), width=4, lr=1.0, epoch=5, id="boundary"),
         Abstain({"invented": (scores, labels)}, id="abstain"),
+        AttentionWeights(lower / lower.sum(axis=-1, keepdims=True), list("abcdefghijkl"), token=9, id="attention"),
+        HeadSwitches(rng.uniform(0, 1, 256), id="heads"),
         BusinessPlan(id="plan"),
         Valley(id="valley"),
         Graph(id="graph"),
