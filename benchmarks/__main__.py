@@ -1,7 +1,7 @@
 """``python -m benchmarks [names]`` times helpers against other libraries and prints ratios within one run.
 
-Names: linear, mlp, sweep, muon, import, rebuild, venture, explorers; none means all. Nothing else should run on the machine
-meanwhile. Results also go to _build/bench/NAME.json.
+Names: linear, mlp, sweep, muon, import, rebuild, venture, explorers; none means all. Nothing else should run on the
+machine meanwhile. Results also go to _build/bench/NAME.json.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ def _picture(plan: VenturePlan) -> str:
     bands, months = plan.quantiles, plan.venture.months
     lowest, highest = min(0.0, float(bands[0].min())), max(0.0, float(bands[4].max()))
     height = (highest - lowest) or 1.0
-    across = lambda month: 70 + 610 * month / months  # noqa: E731
+    across = lambda month: 90 + 590 * month / months  # noqa: E731
     down = lambda money: 230 - 210 * (money - lowest) / height  # noqa: E731
     points = lambda line: " ".join(  # noqa: E731
         f"{across(month):.1f},{down(min(max(money, lowest), highest)):.1f}" for month, money in line)
@@ -230,17 +230,17 @@ def _picture(plan: VenturePlan) -> str:
     median, likely = points(zip(there, bands[2], strict=True)), points(zip(there, plan.likely, strict=True))
     labels = "".join(f'<text x="{across(m):.0f}" y="252" text-anchor="middle">{m}</text>'
                      for m in range(0, months + 1, 6))
-    labels += "".join(f'<text x="64" y="{down(money) + 4:.0f}" text-anchor="end">{said(money / 1e6, "")} M</text>'
+    labels += "".join(f'<text x="84" y="{down(money) + 4:.0f}" text-anchor="end">{said(money / 1e6, "")} M</text>'
                       for money in (lowest, 0, highest))
     return (f'<svg viewBox="0 0 700 275" role="img" aria-label="Simulated cash over {months} months: median and bands" '
             f'font-family="system-ui,sans-serif" fill="currentColor">{areas}'
-            f'<line x1="70" x2="680" y1="{down(0):.1f}" y2="{down(0):.1f}" stroke="var(--plan-red)"/>'
+            f'<line x1="90" x2="680" y1="{down(0):.1f}" y2="{down(0):.1f}" stroke="var(--plan-red)"/>'
             f'<polyline points="{median}" fill="none" stroke="var(--plan-blue)" stroke-width="2.5"/>'
             f'<polyline points="{likely}" fill="none" stroke="var(--plan-orange)" stroke-width="2" '
             f'stroke-dasharray="6 4"/>'
             f'{labels}<text x="680" y="270" text-anchor="end">month</text>'
-            f'<text x="70" y="12">USD (M: millions); blue: median, 50 % and 90 % of the paths; '
-            f'dashed: all assumptions as likely</text></svg>')
+            f'</svg><p class="plan-note">Cash in USD (M: millions), simulated. Blue: median, 50 % and 90 % of the '
+            f'paths; orange, dashed: every assumption at its likely value.</p>')
 
 
 def _remark(row: Row) -> str:
