@@ -23,9 +23,9 @@ LOW, HIGH = 0.05, 0.95
 PERCENTILES, RANGE, INTERVAL = ("5 %", "50 %", "95 %"), ("low", "likely", "high"), ("90 % from", "value", "to")
 MEANING = {
     "team and schedule": "From many simulated schedules; one launch in twenty is later than the 95 %.",
-    "price and one customer": "At launch. Gross margin: what is left of the price after fees, tokens and support. "
+    "price and one customer": "At launch, but for the last line. Gross margin: what is left of the price after fees, tokens and support. "
                               "Lifetime value: this profit, summed until the customer leaves. Break-even: so many "
-                              "customers pay for team, other costs, marketing and device-hours of a month.",
+                              "customers pay for people, other costs, marketing and device-hours of a month.",
     "cash": "Money in the bank at the end of a month; below 0 it is money that is missing.",
     "runway": "Out of cash: the first month at whose end the cash is below 0.",
     "funding": "Money that keeps cash at 0 or more until the plan ends; a path that still loses money then needs more.",
@@ -56,7 +56,8 @@ color:inherit;background:none;vertical-align:top}
 .venture-plan .plan-scroll{overflow-x:auto}.venture-plan svg{width:100%;height:auto;display:block;font-size:13px}
 @media (max-width:560px){.venture-plan table{min-width:0}.venture-plan svg{font-size:20px}
 .venture-plan table tr{display:grid;grid-template-columns:repeat(3,1fr);border-bottom:1px solid var(--plan-grid)}
-.venture-plan .plan-single tr{grid-template-columns:1fr}.venture-plan th,.venture-plan td{border:0;text-align:left}
+.venture-plan .plan-single tr{grid-template-columns:1fr}.venture-plan .plan-single th:first-child{width:auto}
+.venture-plan th,.venture-plan td{border:0;text-align:left}
 .venture-plan table th:first-child,.venture-plan table td:last-child,.venture-plan table th:last-child{width:auto;
 grid-column:1/-1}.venture-plan td:last-child{color:var(--plan-muted)}.venture-plan thead th:last-child{display:none}}
 """
@@ -114,8 +115,10 @@ def rows(plan: VenturePlan) -> list[Row]:
              "margin": ("gross margin", "share"), "churn": ("customers lost", "share a month"),
              "lifetime_value": ("lifetime value", "USD"), "payback": ("payback of winning a customer", "months"),
              "ratio": ("lifetime value over cost of winning", "ratio"),
-             "break_even": ("break-even, customers needed", "customers")}
+             "break_even": ("break-even at launch, customers needed", "customers")}
     found += [_spread("price and one customer", name, units[key], unit) for key, (name, unit) in lines.items()]
+    later = unit_economics(v, months)["break_even"]
+    found.append(_spread("price and one customer", f"break-even in month {months}, with hires", later, "customers"))
     marks = [month for month in (12, 24, 36) if month < months] + [months]
     found += [_spread("cash", f"cash after {month} months", plan.cash[month], "USD") for month in marks]
     found += [_spread("cash", f"customers after {months} months", plan.customers[months], "customers")]
@@ -244,7 +247,7 @@ def _picture(plan: VenturePlan) -> str:
 
 
 def _remark(row: Row) -> str:
-    return "; ".join(part for part in ("" if row.unit == "share" else row.unit, row.note) if part)
+    return "; ".join(part for part in (row.unit.removeprefix("share").strip(), row.note) if part)
 
 
 def _block(part: str, lines: list[Row], head: tuple[str, str, str]) -> str:

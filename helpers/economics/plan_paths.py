@@ -123,30 +123,35 @@ def lowest_cash(values: Values, months: int) -> np.ndarray:
     return lowest
 
 
-def unit_economics(values: Values) -> dict[str, float | np.ndarray]:
-    """Return what one customer brings and costs at launch, in USD and months.
+def unit_economics(values: Values, month: int | None = None) -> dict[str, float | np.ndarray]:
+    """Return what one customer brings and costs, in USD and months.
 
     Args:
         values: from `draw_values`, or one number for each input.
+        month: with the prices and the hires of this month; None takes the prices as given and nobody hired.
 
     Returns:
         serving (tokens a month), profit (price less fees, tokens and support), margin (profit over price), churn
         (share a month), lifetime_value (profit / churn), payback (months until CAC and setup have come back; infinite
         when there is no profit), ratio (lifetime value over CAC and setup) and break_even (customers whose profit pays
-        the team, other costs, marketing and device-hours of a month at launch; infinite when there is no profit).
+        the team and hires, other costs, marketing and device-hours of a month; infinite when there is no profit).
 
     Source: casado2020. Derived in: book/outlook/business_plan.
     """
     v = values
     serving = v["questions"] * (v["tokens_in"] * v["input_price"] + v["tokens_out"] * v["output_price"]) / 1e6
-    profit = v["price"] * (1 - v["fees"]) - serving - v["support"]
+    price, people = v["price"], v["team"]
+    if month is not None:
+        price = price * (1 + v["price_change"]) ** ((month - 1) / 12)
+        serving = serving * (1 + v["token_price_change"]) ** ((month - 1) / 12)
+        people = people + v["hires"] * np.maximum(0, month - v["tasks"] * v["slip"] / DAYS_A_MONTH)
+    profit = price * (1 - v["fees"]) - serving - v["support"]
     churn = np.minimum(1.0, v["churn"] + v["churn_unserved"] * (1 - v["right"]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        margin = np.where(np.greater(v["price"], 0), profit / np.maximum(v["price"], 1e-300), -np.inf)
+        margin = np.where(np.greater(price, 0), profit / np.maximum(price, 1e-300), -np.inf)
         value = np.where(churn > 0, profit / np.where(churn > 0, churn, 1), np.sign(profit) * np.inf)
         winning = v["acquisition_cost"] + v["setup"]
-        monthly = (v["team"] * v["cost_per_person"] + v["other_costs"] + v["marketing"]
-                   + v["gpu_hours_after"] * v["rent"])
+        monthly = people * v["cost_per_person"] + v["other_costs"] + v["marketing"] + v["gpu_hours_after"] * v["rent"]
         payback, needed = (np.where(profit > 0, cost / np.where(profit > 0, profit, 1), np.inf)
                            for cost in (winning, monthly))
     return {"serving": serving, "profit": profit, "margin": margin, "churn": churn, "lifetime_value": value,

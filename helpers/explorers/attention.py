@@ -112,7 +112,7 @@ class HeadSwitches(Explorer):
         super().__init__({
             "title": "Switch heads off until copying breaks", "words": HEAD_WORDS, "accuracies": values,
             "layers": layers, "heads": heads,
-            "hint": "Take away one head after the other. Can you find two heads that do nearly all the work?",
+            "hint": "Take away one head after the other. How few heads still copy?",
             "source": "Every subset of heads was measured when this page was built.",
         }, id=id)
 

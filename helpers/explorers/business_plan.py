@@ -36,7 +36,7 @@ WORDS = {
     "alive": "still alive", "spread": "width of the ranges",
     "status": "Launch in month {launch} (one in twenty after {late}). A customer brings {profit} USD a month and pays "
               "back in {payback} months. {share} of {paths} simulated paths are out of cash within {months} months; "
-              "{need} more would carry nine in ten. Most likely within {horizon} months: {cause} ({chance}).",
+              "{need} more would carry nine in ten so far; {losing} still lose money in the last month. Most likely within {horizon} months: {cause} ({chance}).",
     "three": "It hangs on {names}.", "none": "Nothing in it is uncertain.",
 }
 
@@ -103,7 +103,7 @@ class BusinessPlan(Explorer):
 
         Returns:
             quantiles [5][months + 1] and likely [months + 1] of cash, ruin [months + 1], launch (median and 95 %),
-            missing (50 % and 90 %), profit and payback at likely values, causes by name, first and total indices.
+            losing (share that still loses money at the end), missing (50 % and 90 %), profit and payback at likely values, causes by name, first and total indices.
 
         Raises:
             ValueError: an assumption is unknown or out of its range.
@@ -118,7 +118,7 @@ class BusinessPlan(Explorer):
         found = {
             "quantiles": plan.quantiles.tolist(), "likely": plan.likely.tolist(), "ruin": plan.ruin.tolist(),
             "launch": np.quantile(plan.launch, [0.5, 0.95]).tolist(),
-            "missing": [plan.funding(0.5), plan.funding(0.9)], "profit": float(units["profit"]),
+            "losing": plan.losing, "missing": [plan.funding(0.5), plan.funding(0.9)], "profit": float(units["profit"]),
             "payback": numbers(units["payback"], 12), "causes": plan.causes,
         }
         if num_points:

@@ -25,8 +25,13 @@ WORDS = {
     "status": "After {step} steps the lowest is {first} (height {low}, rate {rate}). The order: {order}.",
     "status_away": " Diverged: {names}.",
 }
-STARTS = {"valley": (-1.0, 0.6), "turned": (-1.131370849898476, -0.282842712474619), "banana": (-1.2, 1.0), "saddle": (0.02, 0.9),
-          "noisy": (-1.0, 0.6)}
+STARTS = {
+    "valley": (-1.0, 0.6),
+    "turned": (-1.131370849898476, -0.282842712474619),  # the same place on the turned valley
+    "banana": (-1.2, 1.0),
+    "saddle": (0.02, 0.9),
+    "noisy": (-1.0, 0.6),
+}
 
 
 class Race(Explorer):

@@ -1,6 +1,5 @@
 // Recorded attention weights of a small decoder: one row as bars, one head as a map, and how far back it looks.
-import { Panel, bytes, fill, format } from "./core.mjs";
-import palette from "./palette.json";
+import { Panel, bytes, colours, fill, format } from "./core.mjs";
 
 // Equal to AttentionWeights.compute in Python.
 export function compute({ weights, size, token }) {
@@ -20,8 +19,9 @@ export function compute({ weights, size, token }) {
 }
 
 const part = (hex, k) => parseInt(hex.slice(1 + 2 * k, 3 + 2 * k), 16);
-// Paper at 0, blue at 1; the same in both themes, as the figures are.
-const RAMP = Array.from({ length: 256 }, (_, i) => [0, 1, 2].map((k) => Math.round(part(palette.light.paper, k) + (part(palette.light.blue, k) - part(palette.light.paper, k)) * (i / 255) ** 0.6)));
+// 256 colours from paper at 0 to blue at 1, of the theme in use.
+const ramp = ({ paper, blue }) => Array.from({ length: 256 }, (_, i) => [0, 1, 2].map((k) => Math.round(part(paper, k) + (part(blue, k) - part(paper, k)) * (i / 255) ** 0.6)));
+const bar = (p, x, w, width) => { if (w > 0) p.line([x, x], [0, w], { colour: "blue", width }).setAttribute("stroke-linecap", "butt"); };
 
 export default {
   render({ model, el }) {
@@ -45,13 +45,14 @@ export default {
       const now = of(values), mine = now.shares[values.token - 1];
       row.paint((p) => {
         p.region(values.token - 0.5, values.token + 0.5, { colour: "orange", opacity: 0.25 });
-        mine.forEach((w, s) => { if (w > 0) p.line([s + 1, s + 1], [0, w], { colour: "blue", width: Math.max(4, 0.6 * (p.px(2) - p.px(1))) }); });
+        mine.forEach((w, s) => bar(p, s + 1, w, Math.max(4, 0.6 * (p.px(2) - p.px(1)))));
       });
       map.paint((p) => {
-        p.picture(size, size, (i, j) => RAMP[Math.round(255 * now.shares[size - 1 - j][i])]);
+        const paint = ramp(colours());
+        p.picture(size, size, (i, j) => paint[Math.round(255 * now.shares[size - 1 - j][i])]);
         p.rule({ y: values.token - 0.5, colour: "orange", dash: null }); p.rule({ y: values.token + 0.5, colour: "orange", dash: null });
       });
-      profile.paint((p) => now.profile.slice(0, 20).forEach((w, back) => p.line([back, back], [0, w], { colour: "blue", width: 7 })));
+      profile.paint((p) => now.profile.slice(0, 20).forEach((w, back) => bar(p, back, w, 7)));
       panel.say(fill(words.result, { layer: values.layer, head: values.head, token: values.token, sign: `“${tokens[values.token - 1]}”`, other: now.other + 1,
         other_sign: `“${tokens[now.other]}”`, share: format(now.share, "number", 2), effective: format(now.effective, "number", 2), num: values.token }));
     });

@@ -47,7 +47,7 @@ export default {
       return { head: [words.cause, words.factor, words.incidence, words.ended_by, words.alone],
         rows: names.map((name, k) => [name, format(panel.values[name]), format(r.ended[k], "percent"), format(r.shares[k], "percent"), format(r.alone[k], "percent")]) };
     });
-    const row = (cells, tag = "td") => element("tr", {}, ...cells.map((text, k) => element(k ? tag : "th", { text, style: "padding-right: 9px", scope: k ? (tag === "th" ? "col" : null) : tag === "th" ? "col" : "row" })));
+    const row = (cells, tag = "td") => element("tr", {}, ...cells.map((text, k) => element(k ? tag : "th", { text, style: "padding-right: 3px", scope: k ? (tag === "th" ? "col" : null) : tag === "th" ? "col" : "row" })));
     const before = compute({ starts, rates, factors: ones, months: panel.state.months, ages });
 
     return panel.start((values, ghost) => {

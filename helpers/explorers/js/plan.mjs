@@ -101,7 +101,7 @@ export function simulated(p) {
   const slip = columns[inputs.indexOf("slip")], launch = columns[inputs.indexOf("tasks")].map((d, k) => (d * slip[k]) / DAYS_A_MONTH).sort();
   const middle = Object.fromEntries(inputs.map((name) => [name, name === "tasks" ? quantile(days, 0.5) : ranges[name][1]]));
   const profit = middle.price * (1 - middle.fees) - servingOf(middle) - middle.support, ruin = ruinByMonth(paths);
-  return { quantiles, ruin, likely: [...follow(middle, months)], launch: [0.5, 0.95].map((q) => quantile(launch, q)), missing: [0.5, 0.9].map((q) => quantile(missing, q)),
+  return { quantiles, ruin, likely: [...follow(middle, months)], launch: [0.5, 0.95].map((q) => quantile(launch, q)), losing: paths.filter((path) => path[months] < path[months - 1]).length / num, missing: [0.5, 0.9].map((q) => quantile(missing, q)),
     profit, payback: profit > 0 ? (middle.acquisition_cost + middle.setup) / profit : null, causes: causesOf(ruin, p) };
 }
 
@@ -178,7 +178,7 @@ export default {
       const chances = Object.entries(r.causes).filter(([name]) => name !== "alive").sort((a, b) => b[1] - a[1]);
       bars(ends, [...chances.map(([name, value]) => ({ name, value, colour: name === "capital" ? "red" : "purple" })), { name: words.alive, value: r.causes.alive, colour: "green" }], percent);
       const sentence = fill(words.status, { launch: format(r.launch[0], "number", 2), late: format(r.launch[1], "number", 2), profit: format(r.profit), payback: r.payback === null ? "∞" : format(r.payback, "number", 2),
-        share: percent(r.ruin[fixed.months]), paths: fixed.num, months: fixed.months, need: format(r.missing[1], "money"), horizon, cause: chances[0][0], chance: percent(chances[0][1]) });
+        share: percent(r.ruin[fixed.months]), losing: percent(r.losing), paths: fixed.num, months: fixed.months, need: format(r.missing[1], "money"), horizon, cause: chances[0][0], chance: percent(chances[0][1]) });
       panel.say(sentence);
       clearTimeout(timer);
       timer = setTimeout(() => {
