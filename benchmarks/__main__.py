@@ -1,7 +1,7 @@
 """``python -m benchmarks [names]`` times helpers against other libraries and prints ratios within one run.
 
-Names: linear, mlp, sweep, muon, import, rebuild, venture, explorers; none means all. Nothing else should run on the
-machine meanwhile. Results also go to _build/bench/NAME.json.
+Names: linear, mlp, sweep, muon, attention, import, rebuild, venture, explorers; none means all. Nothing else should
+run on the machine meanwhile. Results also go to _build/bench/NAME.json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 
-from benchmarks import loops, muon, rebuild, sweeps, timing, venture
+from benchmarks import attention, loops, muon, rebuild, sweeps, timing, venture
 from helpers import device
 
 REPEATS = 7
@@ -89,6 +89,24 @@ def muons(repeats: int) -> bool:
     return met
 
 
+def attentions(repeats: int) -> bool:
+    """Our block against one written out on torch's fused attention; true if it takes at most 1.1 of its time."""
+    rows, met, results = [], True, {}
+    for name in attention.TASKS:
+        ours, theirs = timing.compare("attention", list(attention.CASES), name, repeats=repeats)
+        ratio = ours.median / theirs.median
+        same = abs(ours.result / theirs.result - 1) <= 1e-4
+        met = met and same and ratio <= attention.LIMIT
+        milli = [f"{1e3 * case.median / attention.NUM_STEPS:.1f}" for case in (ours, theirs)]
+        goal = f"≤ {attention.LIMIT:g} {_verdict(ratio <= attention.LIMIT)}"
+        rows.append([name, *milli, f"{ratio:.2f}", goal, _verdict(same)])
+        results[name] = {"ratio": ratio, "timings": [asdict(ours), asdict(theirs)]}
+    print("\nA transformer block, forward and backward")
+    print(timing.table(["task", "ms a step, ours", "written out", "ratio", "goal met", "same slopes"], rows))
+    timing.write("attention", results)
+    return met
+
+
 def imports(repeats: int) -> bool:
     """The import of ``helpers.training`` against that of torch and pyplot; true if it takes at most 1.1 of it."""
     wanted = {"helpers.training": "import helpers.training", "torch and pyplot": "import torch, matplotlib.pyplot"}
@@ -143,7 +161,7 @@ def ventures(repeats: int) -> bool:
 def main() -> int:
     """Run the named comparisons; the exit status is 0 if every goal was met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    listed = "linear, mlp, sweep, muon, import, rebuild, venture, explorers (default: all)"
+    listed = "linear, mlp, sweep, muon, attention, import, rebuild, venture, explorers (default: all)"
     parser.add_argument("names", nargs="*", help=listed)
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of each case that count")
     given = parser.parse_args()
@@ -152,6 +170,7 @@ def main() -> int:
         "mlp": lambda: loop("mlp", given.repeats),
         "sweep": lambda: sweep(given.repeats),
         "muon": lambda: muons(given.repeats),
+        "attention": lambda: attentions(given.repeats),
         "import": lambda: imports(given.repeats),
         "rebuild": lambda: rebuilds(min(3, given.repeats)),
         "venture": lambda: ventures(given.repeats),

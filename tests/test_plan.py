@@ -140,6 +140,10 @@ def test_unit_economics_are_those_of_the_chapter_on_capital():
     assert one["payback"] == pytest.approx(e.payback_months(1000, 390, margin))
     assert one["ratio"] == pytest.approx(e.lifetime_to_acquisition(float(one["lifetime_value"]), 1000))
     assert one["break_even"] == pytest.approx((41_000 + 12_000 + 150 * EXAMPLE["rent"].likely) / one["profit"])
+    late = e.unit_economics(likely(tasks=0.0), month=13)  # a year of hires and of price changes
+    assert late["profit"] == pytest.approx(390 * 0.95 * 0.97 - float(one["serving"]) * 0.8 - 30)
+    hired = 13 * EXAMPLE["hires"].likely * 9000
+    assert late["break_even"] * late["profit"] == pytest.approx(one["break_even"] * one["profit"] + hired)
     dear = e.unit_economics(likely(setup=500))
     assert dear["payback"] == pytest.approx(1.5 * one["payback"]) and dear["ratio"] == pytest.approx(one["ratio"] / 1.5)
     free = e.unit_economics(likely(price=0))
