@@ -36,7 +36,8 @@ WORDS = {
     "alive": "still alive", "spread": "width of the ranges",
     "status": "Launch in month {launch} (one in twenty after {late}). A customer brings {profit} USD a month and pays "
               "back in {payback} months. {share} of {paths} simulated paths are out of cash within {months} months; "
-              "{need} more would carry nine in ten so far; {losing} still lose money in the last month. Most likely within {horizon} months: {cause} ({chance}).",
+              "{need} more would carry nine in ten so far; {losing} still lose money in the last month. Most likely "
+              "within {horizon} months: {cause} ({chance}).",
     "three": "It hangs on {names}.", "none": "Nothing in it is uncertain.",
 }
 
@@ -103,7 +104,8 @@ class BusinessPlan(Explorer):
 
         Returns:
             quantiles [5][months + 1] and likely [months + 1] of cash, ruin [months + 1], launch (median and 95 %),
-            losing (share that still loses money at the end), missing (50 % and 90 %), profit and payback at likely values, causes by name, first and total indices.
+            losing (share that still loses money at the end), missing (50 % and 90 %), profit and payback at likely
+            values, causes by name, first and total indices.
 
         Raises:
             ValueError: an assumption is unknown or out of its range.
@@ -136,7 +138,8 @@ class BusinessPlan(Explorer):
         venture = read_venture()
         days = numbers(plan_paths.launch_days(venture, num_draws=200, num_points=9), 8)
         cases = []
-        for num, months, changes in ((53, 36, {"setup": [0.0, 100.0, 900.0]}), (40, 24, {"price": 30.0, "churn": [0.2, 0.6, 1.0]}),
+        for num, months, changes in ((53, 36, {"setup": [0.0, 100.0, 900.0]}),
+                                     (40, 24, {"price": 30.0, "churn": [0.2, 0.6, 1.0]}),
                                      (31, 12, {"cash": 1e7, "marketing": 0.0}), (20, 60, {"right": [0.0, 1.0, 1.0]})):
             moved = venture.changed(**changes).assumptions
             ranges = {key: [one.low, one.likely, one.high] for key, one in moved.items()}
