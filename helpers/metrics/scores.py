@@ -92,7 +92,7 @@ def curve(targets: Any, scores: Any) -> Curve:
     positive, scores = _binary(targets, scores)
     order = np.argsort(-scores, kind="stable")
     positive, scores = positive[order], scores[order]
-    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)        # the last one of equal scores
+    last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)  # the last one of equal scores
     hits = np.append(0, np.cumsum(positive)[last])
     false_alarms = np.append(0, np.cumsum(~positive)[last])
     thresholds = np.append(np.inf, scores[last])
@@ -147,8 +147,8 @@ def calibration(targets: Any, probabilities: Any, num_bins: int = 10) -> Calibra
         ValueError: a probability outside [0, 1], other targets than 0 and 1, or no bins.
     """
     targets, stated = pair(targets, probabilities, "probabilities")
-    if not set(np.unique(targets).tolist()) <= {0, 1}:
-        raise ValueError(f"targets must be 0 or 1, found {np.unique(targets)[:5]}")
+    if targets.ndim != 1 or not set(np.unique(targets).tolist()) <= {0, 1}:
+        raise ValueError(f"targets must be 0 or 1, shape [n]; found {np.unique(targets)[:5]} of shape {targets.shape}")
     if stated.min() < 0 or stated.max() > 1:
         bad = stated.min() if stated.min() < 0 else stated.max()
         raise ValueError(f"probabilities must lie in 0 … 1, found {bad:g}: take sigmoid(logits) or softmax first")
