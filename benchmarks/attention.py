@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from helpers.models.attention import Block, Config, rotate, rotation
 
-NUM_STEPS = 5
+NUM_STEPS = 3
 LIMIT = 1.10  # times the seconds of the blocks written out
 
 # name → examples, tokens, width, heads

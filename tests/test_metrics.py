@@ -138,6 +138,11 @@ def test_curve_equals_scikit_learn():
         reference.average_precision_score(targets, scores))
 
 
+def test_infinite_scores_that_are_equal_share_one_threshold():
+    found = metrics.curve([0, 1, 1], [np.inf, np.inf, 0.2])
+    assert found.thresholds.tolist() == [np.inf, np.inf, 0.2] and found.hits.tolist() == [0, 1, 2]
+
+
 def test_area_under_the_curve_is_the_rank_statistic():
     targets, scores = _scored()
     found = metrics.curve(targets, scores)
@@ -177,6 +182,7 @@ def test_mcnemar_equals_the_binomial_test():
     (lambda: metrics.curve([0, 1], [0.2, 0.4]).cost(-1, 1), "costs must be at least 0, found -1"),
     (lambda: metrics.calibration([0, 1], [0.2, 1.4]), "probabilities must lie in 0 … 1, found 1.4"),
     (lambda: metrics.calibration([0, 2], [0.2, 0.4]), "targets must be 0 or 1"),
+    (lambda: metrics.calibration([[0, 1]], [[0.2, 0.4]]), r"shape \[n\]; found .* of shape \(1, 2\)"),
     (lambda: metrics.calibration([0, 1], [0.2, 0.4], num_bins=0), "num_bins must be at least 1, found 0"),
     (lambda: metrics.mcnemar([0, 1], [0, 1, 1]), "must have the same shape"),
     (lambda: metrics.mcnemar([0, 3], [0, 1]), "first_right must hold 0 and 1"),

@@ -11,7 +11,7 @@ import numpy as np
 from .base import Explorer, numbers, pack_uint8
 
 WORDS = {
-    "layer": "layer", "head": "head", "token": "token that looks", "row": "Where this token looks",
+    "head": "head", "place": "layer {layer}, head {head}", "token": "token that looks", "row": "Where this token looks",
     "map": "All tokens of this head", "weight": "attention weight", "text": "token looked at",
     "profile": "How far back, on average", "distance": "tokens back", "looks": "token that looks",
     "result": "Layer {layer}, head {head}: token {token}, {sign}, looks most at token {other}, {other_sign}, weight "
@@ -55,7 +55,7 @@ class AttentionWeights(Explorer):
             "title": "Where a trained decoder looks", "words": WORDS, "tokens": list(tokens),
             "weights": pack_uint8(np.rint(255 * array.clip(0, 1))), "layers": array.shape[0], "heads": array.shape[1],
             "token": size if token is None else token,
-            "hint": "Choose a layer, a head and a token. Each row of the map is one token that looks.",
+            "hint": "Choose a head and a token. Each row of the map is one token that looks.",
             "source": "Weights recorded from the decoder that this chapter trains, in steps of 1/255.",
         }, id=id)
 

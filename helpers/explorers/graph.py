@@ -43,7 +43,8 @@ class Graph(Explorer):
 
         Args:
             w1, w2: the two weights.
-            rule: "right", or "printed": the slope at w2 without the hidden value, the slope at z without the activation's slope.
+            rule: "right", or "printed": the slope at w2 without the hidden value, the slope at z without that of the
+                activation.
 
         Returns:
             values z, h, prediction, loss; slopes d_prediction, d_w2, d_h, d_z, d_w1; and d_w1 and d_w2 measured by

@@ -27,8 +27,8 @@ export default {
   render({ model, el }) {
     const panel = new Panel({ model, el }), { words, tokens, layers, heads, token } = panel.state, size = tokens.length;
     const raw = bytes(panel.state.weights), count = (n) => Array.from({ length: n }, (_, i) => i + 1);
-    panel.slider({ name: "layer", label: words.layer, values: count(layers), value: 1, kind: "integer" });
-    panel.slider({ name: "head", label: words.head, values: count(heads), value: 1, kind: "integer" });
+    const place = (k) => ({ layer: Math.floor((k - 1) / heads) + 1, head: ((k - 1) % heads) + 1 });
+    panel.slider({ name: "head", label: words.head, values: count(layers * heads), value: 1, show: (k) => fill(words.place, place(k)) });
     panel.slider({ name: "token", label: words.token, values: count(size), value: token, show: (t) => `${t}: ${tokens[t - 1]}` });
     const names = Object.fromEntries(tokens.map((sign, i) => [i + 1, sign])), ticks = count(size);
     const row = panel.plot({ label: words.row, wide: true, x: { domain: [0.4, size + 0.6], label: words.text, ticks, names }, y: { domain: [0, 1], label: words.weight }, height: 190, left: 32 });
@@ -36,8 +36,8 @@ export default {
     const profile = panel.plot({ label: words.profile, x: { domain: [-0.5, Math.min(size, 20) - 0.5], label: words.distance }, y: { domain: [0, 1], label: words.weight }, height: 330, left: 32 });
     row.onDrag(({ x }) => panel.set("token", Math.round(Math.min(size, Math.max(1, x)))), { begin: () => panel.begin() });
     map.onDrag(({ y }) => panel.set("token", Math.round(Math.min(size, Math.max(1, y)))), { begin: () => panel.begin() });
-    const of = ({ layer, head, token: t }) => {
-      const start = ((layer - 1) * heads + head - 1) * size * size;
+    const of = ({ head, token: t }) => {
+      const start = (head - 1) * size * size;
       return compute({ weights: raw.subarray(start, start + size * size), size, token: t - 1 });
     };
     panel.table(() => ({ head: [words.text, words.weight], rows: of(panel.values).shares[panel.values.token - 1].map((w, s) => [`${s + 1}: ${tokens[s]}`, format(w, "number", 2)]).filter((_, s) => s < panel.values.token) }));
@@ -53,7 +53,7 @@ export default {
         p.rule({ y: values.token - 0.5, colour: "orange", dash: null }); p.rule({ y: values.token + 0.5, colour: "orange", dash: null });
       });
       profile.paint((p) => now.profile.slice(0, 20).forEach((w, back) => bar(p, back, w, 7)));
-      panel.say(fill(words.result, { layer: values.layer, head: values.head, token: values.token, sign: `“${tokens[values.token - 1]}”`, other: now.other + 1,
+      panel.say(fill(words.result, { ...place(values.head), token: values.token, sign: `“${tokens[values.token - 1]}”`, other: now.other + 1,
         other_sign: `“${tokens[now.other]}”`, share: format(now.share, "number", 2), effective: format(now.effective, "number", 2), num: values.token }));
     });
   },

@@ -13,7 +13,8 @@ export default {
     const names = Array.from({ length: num }, (_, k) => `head${k}`), place = (k) => ({ layer: Math.floor(k / heads) + 1, head: (k % heads) + 1 });
     for (let layer = 0; layer < layers; layer++) {
       const text = fill(words.group, { layer: layer + 1 }), box = element("div", { class: "ce-controls", role: "group", "aria-label": text });
-      box.style.gridTemplateColumns = "repeat(auto-fit, minmax(82px, 1fr))";
+      box.style.gridTemplateColumns = "repeat(auto-fit, minmax(66px, 1fr))";
+      box.style.columnGap = "8px";
       panel.views.before(element("p", { class: "ce-caption", text: text.charAt(0).toUpperCase() + text.slice(1) }), box);
       for (let head = 0; head < heads; head++) panel.checkbox({ name: names[layer * heads + head], label: fill(words.head, { head: head + 1 }), value: true, place: box });
     }
