@@ -123,7 +123,7 @@ export function compute(p) {
 // Horizontal bars with names: rows of { name, value, colour }.
 function bars(plot, rows, show) {
   const names = Object.fromEntries(rows.map((r, i) => [rows.length - i, r.name]));
-  plot.frame({ x: { domain: [0, Math.max(0.2, ...rows.map((r) => r.value)) * 1.2] }, y: { domain: [0.4, rows.length + 0.6], ticks: rows.map((_, i) => rows.length - i), names } });
+  plot.frame({ x: { domain: [0, Math.max(0.2, ...rows.map((r) => r.value)) * 1.35] }, y: { domain: [0.4, rows.length + 0.6], ticks: rows.map((_, i) => rows.length - i), names } });
   plot.paint((p) => rows.forEach((r, i) => {
     const y = rows.length - i;
     if (r.value > 0) p.line([0, r.value], [y, y], { colour: r.colour, width: 11 });
