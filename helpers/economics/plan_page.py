@@ -25,7 +25,8 @@ MEANING = {
     "team and schedule": "From many simulated schedules; one launch in twenty is later than the 95 %.",
     "price and one customer": "At launch, but for the last line. Gross margin: what is left of the price after fees, "
                               "tokens and support. Lifetime value: this profit, summed until the customer leaves. "
-                              "Break-even: so many customers pay for people, other costs, marketing and device-hours of a month.",
+                              "Break-even: so many customers pay for people, other costs, "
+                              "marketing and device-hours of a month.",
     "cash": "Money in the bank at the end of a month; below 0 it is money that is missing.",
     "runway": "Out of cash: the first month at whose end the cash is below 0.",
     "funding": "Money that keeps cash at 0 or more until the plan ends; a path that still loses money then needs more.",
