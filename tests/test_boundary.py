@@ -1,11 +1,10 @@
 """The decision boundary explorer: what it keeps of a sweep, what it computes, what it refuses; and its live panel."""
 
-import asyncio
 import base64
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import asynchronous
 import numpy as np
 import pytest
 import torch
@@ -84,7 +83,6 @@ def test_the_live_panel_trains_the_width_of_the_slider(spiral):
     live = Live(lambda width=8: models.MLP(2, [width], 1), spiral, lr=0.3, lrs=(0.01, 3.0))
     explorer = Boundary({2: recorded(spiral, 2), 3: recorded(spiral, 3)}, spiral, width=3, live=live)
     live.view, live.width = explorer.state["view"], 2
-    with ThreadPoolExecutor(1) as thread:  # a browser of another test may keep a loop running in this one
-        thread.submit(asyncio.run, live.train(0.3, 2)).result()
+    asynchronous.run(live.train(0.3, 2))
     assert live.model.hidden == [2] and len(live.result["train"]) == 3
     assert len(base64.b64decode(live.result["weights"])) == 2 * 9

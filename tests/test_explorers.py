@@ -10,6 +10,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import asynchronous
 import numpy as np
 import pytest
 
@@ -287,7 +288,7 @@ def test_live_trains_to_the_end_beside_other_work():
             beats.append(1)
             await asyncio.sleep(0.005)
 
-    asyncio.run(cell())
+    asynchronous.run(cell())
     last = seen.seen[-1]
     assert last["running"] is False and len(last["train"]) == 151 and last["progress"] == 1.0
     assert last["train"][-1] < last["train"][0] / 10
@@ -308,7 +309,7 @@ def test_live_stops_and_starts_again():
         trainer.start(lr=0.01, epochs=3)
         await trainer._task
 
-    asyncio.run(cell())
+    asynchronous.run(cell())
     assert len(seen.seen[-1]["train"]) == 4
 
 
@@ -319,7 +320,7 @@ def test_live_shows_a_run_that_diverges():
         trainer.start(lr=5.0, epochs=2000)
         await trainer._task
 
-    asyncio.run(cell())
+    asynchronous.run(cell())
     note = seen.seen[-1]["note"]
     assert re.match(r"live run: the loss became (inf|nan) at step \d+ .*take a smaller one", note), note
     assert seen.seen[-1]["running"] is False
@@ -344,6 +345,6 @@ def test_live_panel_drives_the_run():
         assert trainer.running
         await trainer._task
 
-    asyncio.run(cell())
+    asynchronous.run(cell())
     assert drawing.live["lr"] == 0.02 and len(drawing.live["train"]) == 3
     assert controls["progress"].value == 1.0 and controls["stop"].disabled and not controls["run"].disabled

@@ -1,8 +1,8 @@
 """Sweeps: stacked training equals the ordinary loop, member by member, and falls back where it must."""
 
-import asyncio
 import sys
 
+import asynchronous
 import pytest
 import torch
 from torch import nn
@@ -213,7 +213,7 @@ def test_a_live_run_repeats_a_member():
 
     many = data.load("line", num_examples=2000, seed=0)  # more than the examples on which the loss is measured
     trainer = Live(lambda: models.Linear(1, seed=0), many, batch_size=None)
-    asyncio.run(trainer.train(0.01, 3))
+    asynchronous.run(trainer.train(0.01, 3))
     rates = {"lrs": [0.01], "epochs": 3, "batch_size": None, "optimiser": "sgd"}
     member = training.sweep(lambda: models.Linear(1, seed=0), many, **rates)
     assert trainer.result["train"] == pytest.approx(member.train_loss[0].tolist(), rel=1e-3)
