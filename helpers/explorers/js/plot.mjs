@@ -136,12 +136,12 @@ export class Plot {
 
   path(xs, ys) {
     let d = "", pen = false;
-    const { top, bottom } = this.box;
+    const { left, right, top, bottom } = this.box;
     for (let i = 0; i < xs.length; i++) {
       const v = ys[i];
       if (v === null || v === undefined || !Number.isFinite(v) || xs[i] === null) { pen = false; continue; }
       const y = this.y.scale === "log" && v <= 0 ? bottom + 500 : clamp(this.py(v), top - 2000, bottom + 2000);
-      d += `${pen ? "L" : "M"}${this.px(xs[i]).toFixed(1)} ${y.toFixed(1)}`;
+      d += `${pen ? "L" : "M"}${clamp(this.px(xs[i]), left - 2000, right + 2000).toFixed(1)} ${y.toFixed(1)}`;
       pen = true;
     }
     return d;
@@ -168,7 +168,7 @@ export class Plot {
     for (let i = 0; i < xs.length; i++) {
       if (ys[i] === null || !Number.isFinite(ys[i]) || xs[i] === null || !Number.isFinite(xs[i])) continue;
       const x = this.px(xs[i]), y = this.py(ys[i]);
-      if (!Number.isFinite(x) || !Number.isFinite(y)) continue;
+      if (!(Math.abs(x) < 1e5 && Math.abs(y) < 1e5)) continue;  // far outside the frame, or no number
       d += shape === "up" ? `M${(x - size).toFixed(1)} ${(y + size).toFixed(1)}h${2 * size}l${-size} ${-2 * size}z`
         : shape === "cross" ? `M${(x - size).toFixed(1)} ${(y - size).toFixed(1)}l${2 * size} ${2 * size}m0 ${-2 * size}l${-2 * size} ${2 * size}`
         : `M${(x - size).toFixed(1)} ${y.toFixed(1)}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0`;
