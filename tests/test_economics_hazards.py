@@ -144,7 +144,8 @@ def test_fit_passes_through_any_falling_table():
     (lambda: e.fit_survival([12, 24], [0.7]), "one share for each of 2 ages, found 1"),
     (lambda: e.aalen_johansen([1, 2], [0, 5], 2, [1]), "causes must lie between -1 .* and 1, found 5"),
     (lambda: e.aalen_johansen([1, 2], [0], 2, [1]), r"two lists of one length, found \[2\] and \[1\]"),
-    (lambda: e.kaplan_meier([-1], [True], [1]), "the smallest age must be 0 or more, found -1.0"),
+    (lambda: e.kaplan_meier([-1], [True], [1]), "age must be 0 or more, found -1"),
+    (lambda: e.kaplan_meier([1, 2], [True], [1]), "found 2 ages and 1 marks"),
     (lambda: TWO.sample(0), "num_ventures must be a whole number of at least 1, found 0"),
 ])
 def test_bad_input(call, message):

@@ -90,6 +90,8 @@ def test_survival_curve_agrees_with_scipy_and_with_the_other_estimate():
     ages, closed = np.minimum(life, seen), life <= seen
     found = survival_curve(ages, closed)
     theirs = stats.ecdf(stats.CensoredData(uncensored=ages[closed], right=ages[~closed])).sf
+    one_cause = e.aalen_johansen(ages, np.where(closed, 0, -1), 1, found.ages[1:])[0]
+    assert np.allclose(found.shares[1:], 1 - one_cause)
     assert np.allclose(found.shares[1:], e.kaplan_meier(ages, closed, found.ages[1:]))
     ends = theirs.confidence_interval(method="log-log")
     assert np.allclose(found.shares[1:], theirs.evaluate(found.ages[1:]))

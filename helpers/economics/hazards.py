@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.economics import checks
+from helpers.economics.survival import survival_curve
 
 CAUSES = ("technology", "demand", "team", "capital", "law", "operations", "competition")
 
@@ -265,7 +266,8 @@ def kaplan_meier(months: Sequence[float], ended: Sequence[bool], at: Sequence[fl
 
     Source: kaplan1958. Derived in: book/outlook/seven_causes.
     """
-    return 1 - aalen_johansen(months, np.where(np.asarray(ended, dtype=bool), 0, -1), 1, at)[0]
+    curve = survival_curve(months, ended)
+    return curve.shares[np.searchsorted(curve.ages, np.asarray(at, dtype=np.float64), side="right") - 1]
 
 
 def aalen_johansen(months: Sequence[float], causes: Sequence[int], num_causes: int,

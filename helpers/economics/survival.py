@@ -45,8 +45,8 @@ def survival_curve(ages: Iterable[float], closed: Iterable[bool], level: float =
     times = np.array([checks.not_negative("age", age) for age in ages])
     events = np.array([bool(one) for one in closed])
     if times.size != events.size or times.size == 0:
-        raise ValueError(f"survival_curve takes one mark closed or open for each of at least 1 age, found {times.size} "
-                         f"ages and {events.size} marks; pass two lists of equal length.")
+        raise ValueError("a survival curve takes one mark, closed or open, for each of at least 1 age, "
+                         f"found {times.size} ages and {events.size} marks; pass two lists of equal length.")
     if not 0 < checks.fraction("level", level) < 1:
         raise ValueError(f"level must lie between 0 and 1, found {level!r}; write 95 percent as 0.95.")
     moments = np.unique(times[events])
