@@ -307,7 +307,8 @@ def measured(seconds: float, key: str) -> dict[str, Any]:
 
 
 def store(book: Book, notebook: Path, outputs: list[list[Any]], data: dict[str, Any]) -> None:
-    """Put the outputs of a passing run into the cache."""
+    """Put the outputs of a passing run into the cache; one process at a time, since jupyter-cache expects no other."""
+    from filelock import FileLock
     from jupyter_cache.base import CacheBundleIn
 
     executed = nbformat.read(notebook, 4)
@@ -315,9 +316,10 @@ def store(book: Book, notebook: Path, outputs: list[list[Any]], data: dict[str, 
     code_cells = [cell for cell in executed.cells if cell.cell_type == "code"]
     for count, (cell, cell_outputs) in enumerate(zip(code_cells, outputs, strict=True), start=1):
         cell.outputs, cell.execution_count = [_for_page(output, count) for output in cell_outputs], count
-    evict(book, notebook)
-    bundle = CacheBundleIn(executed, book.name(notebook), data=data)
-    open_cache(book).cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    bundle, cache = CacheBundleIn(executed, book.name(notebook), data=data), open_cache(book)
+    with FileLock(book.build / ".jupyter_cache.lock"):
+        evict(book, notebook)
+        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
 def _for_page(output: Any, count: int) -> Any:

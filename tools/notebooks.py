@@ -101,7 +101,6 @@ def nbval_command(book: execution.Book, paths: list[Path], *options: str) -> lis
 
 def run_nbval(book: execution.Book, paths: list[Path], *options: str) -> int:
     """Execute notebooks under nbval; its exit status."""
-    execution.open_cache(book).list_cache_records()  # creates the database, before several processes ask for it
     command = nbval_command(book, paths, *options)
     return subprocess.run(command, cwd=execution.REPOSITORY, env=execution.environment()).returncode
 
