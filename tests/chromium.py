@@ -113,10 +113,10 @@ def drawing(page: Any, explorer: Any) -> str:
     return explorer.evaluate(DRAWING)
 
 
-def move_sliders(page: Any, explorer: Any) -> list[str]:
-    """Move each slider by keyboard and by mouse; name those that do not change the drawing."""
+def move_sliders(page: Any, explorer: Any, num_moved: int | None = None) -> list[str]:
+    """Move each slider, or the first few, by keyboard and by mouse; name those that do not change the drawing."""
     stuck = []
-    for slider in explorer.query_selector_all("input[type=range]"):
+    for slider in explorer.query_selector_all("input[type=range]")[:num_moved]:
         name = slider.get_attribute("name")
         slider.scroll_into_view_if_needed()
         before = slider.input_value()
@@ -135,7 +135,7 @@ def move_sliders(page: Any, explorer: Any) -> list[str]:
         if len(set(seen)) < 2 or seen[0][0] == seen[1][0] or seen[0][1] == seen[1][1]:
             stuck.append(f"{name}: mouse {[value for value, _ in seen]}")
         slider.evaluate("(el, value) => { el.value = value; el.dispatchEvent(new Event('input')); }", before)
-    for handle in explorer.query_selector_all("[role=slider]"):
+    for handle in explorer.query_selector_all("[role=slider]")[:num_moved]:
         before = drawing(page, explorer)
         handle.focus()
         page.keyboard.press("ArrowRight")
