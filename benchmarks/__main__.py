@@ -1,7 +1,7 @@
 """``python -m benchmarks [names]`` times helpers against other libraries and prints ratios within one run.
 
-Names: linear, mlp, sweep, muon, attention, import, rebuild, venture, explorers; none means all. Nothing else should
-run on the machine meanwhile. Results also go to _build/bench/NAME.json.
+Names: linear, mlp, sweep, noise, muon, attention, augmentation, import, rebuild, venture, explorers; none means all.
+Nothing else should run on the machine meanwhile. Results also go to _build/bench/NAME.json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 
-from benchmarks import attention, loops, muon, rebuild, sweeps, timing, venture
+from benchmarks import attention, augmentation, loops, muon, noise, rebuild, sweeps, timing, venture
 from helpers import device
 
 REPEATS = 7
@@ -68,6 +68,43 @@ def sweep(repeats: int) -> bool:
     head = ["network", "models", "seconds", "times faster", "goal met", "same losses within 1 %"]
     print(timing.table(head, rows))
     timing.write("sweep", results)
+    return met
+
+
+def noises(repeats: int) -> bool:
+    """Label noise × data size × capacity as one sweep against its runs in turn; true if the goal is met."""
+    task = noise.TASKS[0]
+    together, alone = timing.compare("noise", list(noise.CASES), task, repeats=repeats)
+    scale = len(noise.SEEDS) / noise.NUM_TIMED
+    num = int(scale * noise.NUM_TIMED) * len(noise.WIDTHS) * len(noise.SIZES) * len(noise.SHARES)
+    ratio = alone.median * scale / together.median
+    same, good = abs(together.result - alone.result) <= noise.SAME, ratio >= noise.GOAL
+    row = [task, str(num), f"{together.median:.2f}", f"{ratio:.1f}", f"≥ {noise.GOAL:g} {_verdict(good)}"]
+    print(f"\nnoise: {noise.EPOCHS} epochs, batches of {noise.BATCH_SIZE}, measured after each, fused AdamW in turn")
+    print(f"mean accuracy {together.result:.4f} in the sweep, {alone.result:.4f} in turn")
+    head = ["network", "models", "seconds", "times faster", "goal met", f"same accuracy within {noise.SAME:g}"]
+    print(timing.table(head, [[*row, _verdict(same)]]))
+    timing.write("noise", {"num_models": num, "ratio": ratio, "timings": [asdict(together), asdict(alone)]})
+    return same and good
+
+
+def augmentations(repeats: int) -> bool:
+    """Augmentation of a batch against PIL image by image; true if it is at least 3 times faster, with equal images."""
+    rows, met, results = [], True, {}
+    for name in augmentation.TASKS:
+        found = timing.compare("augmentation", list(augmentation.CASES), name, repeats=repeats)
+        apart, ours = augmentation.difference(name), found[0]
+        met = met and apart <= augmentation.SAME and found[1].median / ours.median >= augmentation.GOAL
+        for case in found:
+            ratio, good = case.median / ours.median, case.median / ours.median >= augmentation.GOAL
+            goal = f"≥ {augmentation.GOAL:g} {_verdict(good)}" if case is found[1] else ""
+            same = _verdict(apart <= augmentation.SAME) if case is found[1] else ""
+            milli = f"{1e3 * case.median / augmentation.NUM_BATCHES:.1f}"
+            rows.append([f"{name}: {case.name}", milli, f"{ratio:.1f}", goal, same])
+        results[name] = {"difference": apart, "timings": [asdict(case) for case in found]}
+    print(f"\naugmentation of {augmentation.NUM_IMAGES} images of {augmentation.SIZE} × {augmentation.SIZE}")
+    print(timing.table(["case", "ms a batch", "times the batch", "goal met", "same images"], rows))
+    timing.write("augmentation", results)
     return met
 
 
@@ -161,16 +198,18 @@ def ventures(repeats: int) -> bool:
 def main() -> int:
     """Run the named comparisons; the exit status is 0 if every goal was met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    listed = "linear, mlp, sweep, muon, attention, import, rebuild, venture, explorers (default: all)"
-    parser.add_argument("names", nargs="*", help=listed)
+    listed = __doc__.splitlines()[2].removesuffix(" none means all.").removesuffix(";")
+    parser.add_argument("names", nargs="*", help=f"{listed} (default: all)")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of each case that count")
     given = parser.parse_args()
     comparisons = {
         "linear": lambda: loop("linear", given.repeats),
         "mlp": lambda: loop("mlp", given.repeats),
         "sweep": lambda: sweep(given.repeats),
+        "noise": lambda: noises(given.repeats),
         "muon": lambda: muons(given.repeats),
         "attention": lambda: attentions(given.repeats),
+        "augmentation": lambda: augmentations(given.repeats),
         "import": lambda: imports(given.repeats),
         "rebuild": lambda: rebuilds(min(3, given.repeats)),
         "venture": lambda: ventures(given.repeats),

@@ -15,7 +15,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks import memory, retrieval
+from benchmarks import (
+    broken,
+    convolution,
+    family,
+    language,
+    memory,
+    mixture,
+    reader,
+    retrieval,
+    search,
+    tokeniser,
+    widths,
+)
 from helpers import data, metrics, models, records, training
 
 SURFACES = {"num_per_class": 800}
@@ -93,8 +105,18 @@ def build(model: str, options: dict[str, Any]) -> nn.Module:
 
 
 RECIPES: dict[str, Recipe | Measurement] = {
+    "broken-runs": Measurement(broken.TITLE, broken.measure),
+    "rates-over-width": Measurement(widths.TITLE, widths.measure),
     "ask-python-retrieval": Measurement(retrieval.TITLE, retrieval.measure),
+    "ask-python-language-model": Measurement(language.TITLE, language.measure),
+    "ask-python-15m": Measurement(language.LARGE_TITLE, language.measure_large),
+    "convolution-contest": Measurement(convolution.TITLE, convolution.measure),
+    "glyph-reader": Measurement(reader.TITLE, reader.measure),
+    "scaling-family": Measurement(family.TITLE, family.measure),
     "memory-length": Measurement(memory.TITLE, memory.measure),
+    "tokeniser-2048": Measurement(tokeniser.TITLE, tokeniser.measure),
+    "experts-against-dense": Measurement(mixture.TITLE, mixture.measure),
+    "search-table-digits": Measurement(search.TITLE, search.measure),
     "softmax-fashion-mnist": Recipe(
         "softmax regression on the real Fashion-MNIST", "fashion_mnist", {"flat": True},
         "Softmax", {"num_inputs": 784, "num_classes": 10},

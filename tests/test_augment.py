@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from clouds import weights
 
 from helpers import models, training
@@ -30,6 +31,31 @@ def test_augmentation_turns_scales_and_mirrors():
     for function in (augment.rotate, augment.scale, augment.quarter_turn, augment.Augmentation()):
         a, b = (function(x, torch.Generator().manual_seed(1)) for _ in range(2))
         assert a.shape == x.shape and torch.equal(a, b) and not torch.allclose(a, x)
+
+
+def test_mirror_turn_and_scale_are_one_map():
+    """Equal to mirroring first and to torch's own grid, also over the border between two chunks."""
+    x = torch.rand(40, 2, 90, 130, generator=torch.Generator().manual_seed(0))
+    assert 1 < augment._IN_CACHE // (90 * 130) < len(x)
+    both = augment.Augmentation()(x, torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    mirrored = augment.flip(x, generator)
+    degrees = augment._uniform(len(x), -15.0, 15.0, generator, x)
+    factor = augment._uniform(len(x), 0.9, 1.1, generator, x)
+    assert torch.allclose(both, augment.warp(mirrored, degrees, factor), atol=1e-4)
+    cos, sin = (function(degrees * torch.pi / 180) / factor for function in (torch.cos, torch.sin))
+    rows = torch.stack([cos, -sin * 90 / 130, 0 * cos, sin * 130 / 90, cos, 0 * cos], dim=-1).view(-1, 2, 3)
+    grid = F.affine_grid(rows, list(x.shape), align_corners=False)
+    expected = F.grid_sample(mirrored, grid, padding_mode="border", align_corners=False)
+    assert torch.allclose(both, expected, atol=1e-4)
+    assert augment.warp(x.double(), degrees, factor).dtype is torch.float64
+
+
+def test_pil_makes_the_same_images():
+    from benchmarks import augmentation
+
+    for task in augmentation.TASKS:
+        assert augmentation.difference(task) <= augmentation.SAME
 
 
 def test_augmentation_in_training_repeats():

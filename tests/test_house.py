@@ -216,7 +216,8 @@ def test_no_file_names_a_path_of_this_machine_or_a_package_index():
 
 
 def test_nothing_is_left_unfinished():
-    assert search(r"\b(TODO|FIXME|XXX|TBD)\b|[Ll]orem ipsum|[Cc]oming soon|to be written") == {}
+    found = search(r"\b(TODO|FIXME|XXX|TBD)\b|[Ll]orem ipsum|[Cc]oming soon|to be written")
+    assert {name for name in found if not name.startswith("book/recorded/")} == set()  # models write such words there
 
 
 def test_text_files_end_with_a_line_end():

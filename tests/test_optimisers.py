@@ -1,12 +1,10 @@
-"""The readable optimisers equal torch's step by step, Muon gets the hidden matrices; schedules equal formulas."""
-
-import math
+"""The readable optimisers equal torch's step by step, Muon gets the hidden matrices."""
 
 import pytest
 import torch
 
 from helpers import data, models, training
-from helpers.training import checkpoints, muon, optimisers, schedules
+from helpers.training import checkpoints, muon, optimisers
 
 PAIRS = {
     "sgd": (lambda p: optimisers.SGD(p, 0.1), lambda p: torch.optim.SGD(p, lr=0.1)),
@@ -172,21 +170,3 @@ def test_fit_with_muon_learns_and_resumes_to_the_same_numbers(tmp_path):
     again = training.fit(make(), digits, epochs=4, checkpoint=path, resume=True, **options)
     assert [row["train_loss"] for row in again.history] == [row["train_loss"] for row in whole.history]
     assert whole.history[-1]["validation_accuracy"] > 0.8
-
-
-def test_schedules():
-    assert [schedules.constant(step, 10) for step in (0, 9)] == [1.0, 1.0]
-    assert [schedules.step(step, 9) for step in range(9)] == pytest.approx([1.0] * 3 + [0.1] * 3 + [0.01] * 3)
-    assert [schedules.cosine(step, 8) for step in (0, 4, 8)] == pytest.approx([1.0, 0.5, 0.0])
-    assert schedules.cosine(3, 8, floor=0.1) == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi * 3 / 8)) / 2)
-    warm = [schedules.warmup_cosine(step, 100, warmup=0.1) for step in range(100)]
-    assert warm[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
-    assert warm[10:] == sorted(warm[10:], reverse=True) and warm[10] == 1.0
-    assert all(0 <= value <= 1 for value in warm)
-
-
-def test_named_schedule():
-    assert schedules.named("cosine") is schedules.cosine
-    assert schedules.named(schedules.step) is schedules.step
-    with pytest.raises(ValueError, match="unknown schedule 'cosin': use one of constant, step, cosine"):
-        schedules.named("cosin")

@@ -1,6 +1,7 @@
 """Sweeps: stacked training equals the ordinary loop, member by member, and falls back where it must."""
 
-import sys
+from dataclasses import replace
+from functools import partial
 
 import asynchronous
 import pytest
@@ -8,11 +9,10 @@ import torch
 from torch import nn
 
 from helpers import data, models, training
-from helpers.training import _stacked
+from helpers.training import _group, _stacked
 from helpers.training import sweep as sweep_function
 from helpers.training.optimisers import NAMES
 
-MODULE = sys.modules["helpers.training.sweep"]  # its name in the package is taken by the function
 LRS = [0.001 * 2**i for i in range(8)]
 
 
@@ -29,7 +29,7 @@ def wine():
 def in_turn(monkeypatch, *arguments, **options):
     """The same sweep by the ordinary loop."""
     with monkeypatch.context() as patch:
-        patch.setattr(MODULE, "chain", lambda model: None)
+        patch.setattr(_group, "chain", lambda model: None)
         result = sweep_function(*arguments, **options)
     assert not result.stacked
     return result
@@ -92,6 +92,56 @@ def test_binary_logit(wine, monkeypatch):
     slow = in_turn(monkeypatch, lambda: models.MLP(13, [8], 1), binary, **options)
     assert fast.stacked and torch.allclose(fast.validation_loss, slow.validation_loss, rtol=0.01)
     assert torch.allclose(fast.validation_accuracy, slow.validation_accuracy, atol=0.05)
+
+
+def test_models_data_sets_and_weight_decays_in_one_sweep(wine, monkeypatch):
+    """Widths, sizes, labels and decays: equal to fit member by member, in the order of ``shape``."""
+    generator = torch.Generator().manual_seed(1)
+    noisy = [torch.where(torch.rand(len(s), generator=generator) < 0.3, 0, s.y) for s in (wine.train, wine.validation)]
+    other = replace(wine, train=data.Split(wine.train.x, noisy[0]), validation=data.Split(wine.validation.x, noisy[1]))
+    few = replace(wine, train=wine.train.take(40))
+    makers = [partial(models.MLP, 13, [width], 3) for width in (2, 8)]
+    options = {"lrs": [0.01, 0.02], "seeds": (0, 3), "weight_decay": [0.0, 0.5], "epochs": 3, "batch_size": 16}
+    fast = sweep_function(makers, [wine, other, few], **options)
+    assert fast.shape == (2, 3, 2, 2, 2) and fast.stacked and fast.reason.startswith("in 4 groups: stacked: ")
+    final = fast.validation_loss[:, -1].view(fast.shape)
+    learned = fast.train_accuracy[:, -1].view(fast.shape)
+    for place in [(0, 0, 0, 0, 0), (1, 1, 1, 1, 1), (0, 1, 0, 1, 0), (1, 2, 1, 0, 1), (0, 2, 0, 1, 1)]:
+        width, dataset, lr, decay, seed = place
+        run = training.fit(
+            makers[width](seed=(0, 3)[seed]), [wine, other, few][dataset], lr=(0.01, 0.02)[lr],
+            weight_decay=(0.0, 0.5)[decay], epochs=3, batch_size=16,
+        )  # fmt: skip
+        assert final[place].item() == pytest.approx(run.history[-1]["validation_loss"], rel=1e-3)
+        assert learned[place].item() == pytest.approx(run.history[-1]["train_accuracy"], abs=0.03)
+    assert (final[:, :, :, 0] - final[:, :, :, 1]).abs().max() > 1e-3  # the decays differ
+    slow = in_turn(monkeypatch, makers, [wine, other, few], **options)
+    assert torch.allclose(fast.train_loss, slow.train_loss, rtol=1e-3) and fast.flops == slow.flops
+    assert (fast.train_accuracy - slow.train_accuracy).abs().max() <= 0.05
+    kept = sweep_function(makers[1], [wine, few], lrs=[0.01], seeds=(0, 3), epochs=1, keep_parameters=True)
+    assert kept.shape == (1, 2, 1, 1, 2) and len(kept.parameters["layers.0.weight"]) == 4
+    loss = training.evaluate(kept.model(3), wine.validation).loss
+    assert loss == pytest.approx(kept.validation_loss[3, -1].item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("optimiser", ["momentum", "adam"])
+def test_a_weight_decay_for_each_member(optimiser, monkeypatch):
+    """The penalty of optimisers that add it to the gradient, also for a regression with targets of its own."""
+    line = data.load("line")
+    shifted = replace(line, train=data.Split(line.train.x, line.train.y + 3))
+    options = {"lrs": [0.001], "weight_decay": [0.0, 0.1, 1.0, 3.0], "epochs": 5, "optimiser": optimiser}
+    fast = sweep_function(lambda: models.Linear(1), [line, shifted], **options)
+    slow = in_turn(monkeypatch, lambda: models.Linear(1), [line, shifted], **options)
+    assert fast.stacked and torch.allclose(fast.train_loss, slow.train_loss, rtol=1e-4)
+
+
+def test_the_largest_class_is_found_along_memory():
+    outputs = torch.randn(3, 10, 50, generator=torch.Generator().manual_seed(0))
+    outputs[0, 2:4] = 5.0  # a tie goes to the first, as in argmax
+    assert torch.equal(_group._largest(outputs), outputs.argmax(1))
+    assert torch.equal(_group._largest(outputs[:, :, :0]), outputs[:, :, :0].argmax(1))
+    wide = torch.randn(2, 70, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(_group._largest(wide), wide.argmax(1))
 
 
 def test_diverged_members_are_frozen_and_do_not_disturb_the_others(monkeypatch):
@@ -168,8 +218,8 @@ def test_what_cannot_be_stacked_is_trained_in_turn(wine, make, options, reason):
 
 @pytest.mark.parametrize("pays", [True, False])
 def test_larger_models_are_timed_first(digits, pays, monkeypatch):
-    monkeypatch.setattr(MODULE._Plan, "_time_stacked", lambda self: 1.0)
-    monkeypatch.setattr(MODULE._Plan, "_time_alone", lambda self: 2.0 if pays else 0.5)
+    monkeypatch.setattr(_group.Group, "_time_stacked", lambda self: 1.0)
+    monkeypatch.setattr(_group.Group, "_time_alone", lambda self: 2.0 if pays else 0.5)
     sweep = sweep_function(lambda: models.MLP(64, [256], 10), digits, lrs=LRS[:2], epochs=1)
     assert sweep.stacked == pays
     assert f"a step of 2 models takes 1e+03 ms stacked, {4 if pays else 1}e+03 ms in turn" in sweep.reason
@@ -193,12 +243,14 @@ def test_chain_knows_plain_models():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((lambda: models.Softmax(13, 3),), {"lrs": []}, "at least one learning rate and one seed, got 0 and 1"),
+        ((lambda: models.Softmax(13, 3),), {"lrs": []}, "at least one model, .*, got 1, 1, 0, 1 and 1"),
         ((lambda: models.Softmax(13, 3),), {"lrs": [0.1, 0.0]}, "must be a finite number above 0, got 0.0"),
         ((lambda: models.Softmax(13, 3),), {"seeds": (0, 1)}, "for 2 seeds make_model must take seed"),
         ((models.Softmax(13, 3),), {}, "sweep needs a function that makes a new model"),
         ((lambda: models.Softmax(13, 2),), {}, "label 2 of example .* tells 2 classes apart"),
         ((lambda: models.Softmax(13, 3),), {"optimiser": "lion"}, "unknown optimiser 'lion'"),
+        ((lambda: models.Softmax(13, 3),), {"weight_decay": [0.1, -1.0]}, "weight_decay must be at least 0, got -1.0"),
+        (([lambda: models.Softmax(13, 3)] * 2,), {"keep_parameters": True}, "needs models of one shape"),
     ],
 )
 def test_bad_input(wine, arguments, options, message):

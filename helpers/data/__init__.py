@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.data.base import Card, Dataset, Split, TensorBatches, fingerprints, leaks, split_indices
+from helpers.data.kfold import folds
 
 if TYPE_CHECKING:
-    from helpers.data.docs import PythonDocs
+    from tokenizers import Tokenizer
 
-__all__ = ["Card", "Dataset", "Split", "TensorBatches", "card", "fingerprints", "leaks", "load", "names",
-           "python_docs", "split_indices", "table", "write_surfaces"]
+    from helpers.data.corpora import Corpus
+    from helpers.data.docs import PythonDocs
+    from helpers.data.token_files import Tokens
+
+__all__ = ["Card", "Dataset", "Split", "TensorBatches", "card", "corpus", "fingerprints", "folds", "leaks", "load",
+           "names", "python_docs", "split_indices", "table", "tokeniser", "tokens", "write_surfaces"]
 
 # name → (module below helpers.data, function, name of its card); a module is imported when its data set is asked for
 _LOADERS: dict[str, tuple[str, str, str]] = {
     "breast_cancer": ("sklearn_sets", "breast_cancer", "BREAST_CANCER"),
     "digits": ("sklearn_sets", "digits", "DIGITS"),
+    "facts": ("facts", "load", "CARD"),
     "fashion_mnist": ("fashion_mnist", "load", "CARD"),
     "first_symbol": ("first_symbol", "load", "CARD"),
     "glyphs": ("glyphs", "load", "CARD"),
@@ -81,6 +87,21 @@ def write_surfaces(folder: str | Path, *, num_per_class: int = 200, seed: int = 
 def python_docs(libraries: list[str] | None = None, *, seed: int = 0) -> PythonDocs:
     """Return questions and answers from docstrings; see ``helpers.data.docs.python_docs``."""
     return import_module("helpers.data.docs").python_docs(libraries, seed=seed)
+
+
+def corpus(name: str) -> Corpus:
+    """Return the files of "python_code" or "python_stdlib"; see ``helpers.data.corpora.corpus``."""
+    return import_module("helpers.data.corpora").corpus(name)
+
+
+def tokeniser(vocabulary: int = 2048) -> Tokenizer:
+    """Return the house tokeniser; see ``helpers.data.token_files.tokeniser``."""
+    return import_module("helpers.data.token_files").tokeniser(vocabulary)
+
+
+def tokens(name: str = "python_code", *, vocabulary: int = 2048, path: str | Path | None = None) -> Tokens:
+    """Return a corpus as checked streams of token numbers; see ``helpers.data.token_files.tokens``."""
+    return import_module("helpers.data.token_files").tokens(name, vocabulary=vocabulary, path=path)
 
 
 def table(name: str) -> list[dict[str, Any]]:

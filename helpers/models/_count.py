@@ -30,6 +30,17 @@ def checked_size(name: str, value: int) -> int:
     return int(value)
 
 
+def checked_dropout(value: float) -> float:
+    """``value`` if it is a probability of dropping, in [0, 1).
+
+    Raises:
+        ValueError: ``value`` is no number in [0, 1).
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
+        raise ValueError(f"dropout is the probability of dropping a value and lies in [0, 1), got {value!r}")
+    return value
+
+
 def check_features(model: str, x: Tensor, num_inputs: int) -> None:
     """Raises ValueError with both shapes if the last dimension of ``x`` is not ``num_inputs``."""
     if x.ndim == 0 or x.shape[-1] != num_inputs:

@@ -1,4 +1,4 @@
-"""Attention, feed-forward units and the one transformer block from which encoder, decoder and vision models are built.
+"""Attention, in full or linear, and the one transformer block from which encoder, decoder and vision models are built.
 
 Letters in shapes: B examples, T new tokens, S tokens attended to, D model width, H heads, K key-value heads,
 E width of a head.
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers.models._count import checked_size
+from helpers.models.experts import Experts, FeedForward
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
 FEED_FORWARD = ("gelu", "relu_squared", "swiglu")
@@ -36,13 +37,17 @@ class Config:
         normed_queries: scale each query and key to root mean square 1 before they meet.
         causal: a token sees only itself and what stands before it.
         window: a token sees at most this many tokens, itself included; None means all.
+        attention: "softmax", or "linear" with a state of fixed size instead of a cache (causal, without a window).
+        num_experts: feed-forward parts of width ``d_ff`` to choose from; 1 is a dense block.
+        top_k: experts that each token visits.
+        balance, balance_step: factor α of the experts' balance loss, and step of the balance without loss; 0 is off.
         bias: bias vectors in the projections.
         dropout: probability of dropping a value of each branch, in [0, 1).
 
     Raises:
         ValueError: a size below 1, heads that do not divide, an unknown name; the message says which value.
 
-    Source: vaswani2017, ainslie2023, shazeer2020, henry2020, su2024, beltagy2020.
+    Source: vaswani2017, ainslie2023, shazeer2020, henry2020, su2024, beltagy2020, katharopoulos2020, fedus2022.
     """
 
     num_layers: int = 4
@@ -56,12 +61,17 @@ class Config:
     normed_queries: bool = False
     causal: bool = True
     window: int | None = None
+    attention: str = "softmax"
+    num_experts: int = 1
+    top_k: int = 1
+    balance: float = 0.01
+    balance_step: float = 0.0
     bias: bool = False
     dropout: float = 0.0
     d_head: int = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("num_layers", "d_model", "num_heads"):
+        for name in ("num_layers", "d_model", "num_heads", "num_experts", "top_k"):
             checked_size(name, getattr(self, name))
         if self.d_model % self.num_heads:
             raise ValueError(f"num_heads must divide d_model, got {self.num_heads} and {self.d_model}")
@@ -73,11 +83,20 @@ class Config:
             gated = 8 * math.ceil(self.d_model / 3)
             object.__setattr__(self, "d_ff", gated if self.feed_forward == "swiglu" else 4 * self.d_model)
         checked_size("d_ff", self.d_ff)
-        for name, known in (("positions", POSITIONS), ("norm", ("rms", "layer")), ("feed_forward", FEED_FORWARD)):
+        for name, known in (("positions", POSITIONS), ("norm", ("rms", "layer")), ("feed_forward", FEED_FORWARD),
+                            ("attention", ("softmax", "linear"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"unknown {name} {getattr(self, name)!r}: use one of {', '.join(known)}")
         if self.window is not None:
             checked_size("window", self.window)
+        if self.attention == "linear" and (not self.causal or self.window is not None):
+            raise ValueError("linear attention is causal and has no window, "
+                             f"got causal={self.causal} and window={self.window}: use attention='softmax'")
+        if self.top_k > self.num_experts:
+            raise ValueError(f"top_k must be at most num_experts, got {self.top_k} and {self.num_experts}: lower top_k")
+        for name in ("balance", "balance_step"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)!r}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout is the probability of dropping a value and lies in [0, 1), got {self.dropout!r}")
         object.__setattr__(self, "d_head", self.d_model // self.num_heads)
@@ -87,28 +106,53 @@ class Config:
 
 
 class Cache:
-    """Keys and values of the tokens seen so far, for one attention layer.
+    """Keys and values of the tokens seen so far, for one attention layer; with a window only of the last ones.
 
     Arguments:
         num_examples: examples B.
         config: of the block.
-        context: most tokens that will ever be kept.
+        context: most tokens that will ever be seen.
         like: a tensor with the wanted device and dtype.
     """
 
     def __init__(self, num_examples: int, config: Config, context: int, like: Tensor) -> None:
-        shape = (num_examples, config.num_kv_heads, context, config.d_head)
+        self.window, self.context, self.length = config.window, context, 0  # length: tokens seen
+        shape = (num_examples, config.num_kv_heads, context if config.window is None else 0, config.d_head)
         self.keys, self.values = like.new_empty(shape), like.new_empty(shape)
-        self.length = 0  # tokens kept
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the keys and values that are kept now."""
+        kept = self.keys[:, :, :self.length]
+        return 2 * kept.numel() * kept.element_size()
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep keys and values [B, K, T, E] of new tokens; return those of all tokens, [B, K, S, E]."""
+        """Keep keys and values [B, K, T, E] of new tokens; return those that may be looked at, [B, K, S, E]."""
         end = self.length + keys.shape[2]
-        if end > self.keys.shape[2]:
-            raise ValueError(f"the cache holds {self.keys.shape[2]} tokens, got {end}: start anew or take a longer one")
-        self.keys[:, :, self.length:end], self.values[:, :, self.length:end] = keys, values
+        if end > self.context:
+            raise ValueError(f"the cache holds {self.context} tokens, got {end}: start anew or take a longer one")
+        if self.window is None:
+            self.keys[:, :, self.length:end], self.values[:, :, self.length:end] = keys, values
+            keys, values = self.keys[:, :, :end], self.values[:, :, :end]
+        else:  # the next token looks back at window − 1
+            keys, values = torch.cat((self.keys, keys), dim=2), torch.cat((self.values, values), dim=2)
+            first = max(0, keys.shape[2] - self.window + 1)
+            self.keys, self.values = keys[:, :, first:].clone(), values[:, :, first:].clone()
         self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        return keys, values
+
+
+class State:
+    """What linear attention keeps of the tokens seen so far: sums [B, H, E, E + 1], whatever their number."""
+
+    def __init__(self, num_examples: int, config: Config, like: Tensor) -> None:
+        self.sums = like.new_zeros(num_examples, config.num_heads, config.d_head, config.d_head + 1)
+        self.length = 0
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the sums."""
+        return self.sums.numel() * self.sums.element_size()
 
 
 def rotation(num_positions: int, d_head: int, *, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
@@ -123,6 +167,7 @@ def rotation(num_positions: int, d_head: int, *, base: float = 10_000.0) -> tupl
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Turn the pairs (x_i, x_{i+E/2}) of ``x`` [B, H, T, E] by the angles of their positions [T, E / 2]."""
+    cosine, sine = cosine.to(x.dtype), sine.to(x.dtype)  # bfloat16 stays bfloat16: a tenth of a step
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
 
@@ -198,6 +243,10 @@ class Attention(nn.Module):
             q, k = rotate(q, *turn), rotate(k, *turn)
         return q, k, v
 
+    def cache(self, num_examples: int, context: int, like: Tensor) -> Cache | State:
+        """An empty cache for ``forward``."""
+        return Cache(num_examples, self.config, context, like)
+
     def mask(self, num_new: int, num_seen: int, real: Tensor | None, device: torch.device) -> Tensor | None:
         """Bool mask [T, S] or [B, 1, T, S]; None where the plain causal or full pattern does."""
         c = self.config
@@ -222,23 +271,63 @@ class Attention(nn.Module):
         return 4 * x.shape[0] * x.shape[1] ** 2 * self.config.d_model
 
 
-class FeedForward(nn.Module):
-    """The part of a block that works on each token alone: two matrices, or three with a gate. Source: shazeer2020."""
+class LinearAttention(Attention):
+    """Attention with weights φ(q) · φ(k), φ(z) = elu(z) + 1, whose sums over the past are carried along.
 
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.kind = config.feed_forward
-        self.gated = self.kind == "swiglu"
-        self.rise = nn.Linear(config.d_model, config.d_ff * (2 if self.gated else 1), bias=config.bias)
-        self.output = nn.Linear(config.d_ff, config.d_model, bias=config.bias)
+    Tokens are taken in chunks of ``chunk``: the square inside a chunk, the sums for what came before. One chunk is the
+    parallel form, chunks of 1 are the recurrent form; all give the same numbers.
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Tokens [..., D] → [..., D]."""
-        hidden = self.rise(x)
-        if self.gated:
-            gate, hidden = hidden.chunk(2, dim=-1)
-            return self.output(F.silu(gate) * hidden)
-        return self.output(F.gelu(hidden) if self.kind == "gelu" else F.relu(hidden).square())
+    Derived in: book/algorithms/mixture_of_experts_and_long_context. Source: katharopoulos2020.
+    """
+
+    chunk = 64
+
+    def forward(
+        self, x: Tensor, turn: tuple[Tensor, Tensor] | None = None, real: Tensor | None = None,
+        cache: State | None = None, switches: Tensor | None = None,
+    ) -> Tensor:
+        """Mix tokens; arguments as in ``Attention``, with a ``State`` as cache."""
+        q, k, v = self.features(x, turn, real)
+        v = torch.cat((v, torch.ones_like(v[..., :1])), dim=-1)       # the last column adds up the weights
+        sums = torch.zeros_like(k[:, :, :1].mT @ v[:, :, :1]) if cache is None else cache.sums
+        parts = []
+        for q_now, k_now, v_now in zip(*(one.split(self.chunk, dim=2) for one in (q, k, v)), strict=True):
+            parts.append((q_now @ k_now.mT).tril() @ v_now + q_now @ sums)
+            sums = sums + k_now.mT @ v_now
+        if cache is not None:
+            cache.sums, cache.length = sums, cache.length + x.shape[1]
+        out = torch.cat(parts, dim=2)
+        mixed = out[..., :-1] / out[..., -1:].masked_fill(out[..., -1:] == 0, 1.0)  # nothing seen: zeros
+        if switches is not None:
+            mixed = mixed * switches[:, None, None]
+        return self.output(mixed.transpose(1, 2).reshape(x.shape))
+
+    def features(
+        self, x: Tensor, turn: tuple[Tensor, Tensor] | None = None, real: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """φ of queries and keys, and values, each [B, H, T, E]; keys of padding are 0."""
+        q, k, v = self.heads(x, turn)
+        share = self.config.num_heads // self.config.num_kv_heads
+        q, k = F.elu(q) + 1, (F.elu(k) + 1).repeat_interleave(share, dim=1)
+        return q, k if real is None else k * real[:, None, :, None], v.repeat_interleave(share, dim=1)
+
+    def cache(self, num_examples: int, context: int, like: Tensor) -> State:
+        """An empty state for ``forward``."""
+        return State(num_examples, self.config, like)
+
+    def weights(self, x: Tensor, turn: tuple[Tensor, Tensor] | None = None, real: Tensor | None = None) -> Tensor:
+        """The weights [B, H, T, T] of the parallel form."""
+        q, k, _ = self.features(x, turn, real)
+        scores = (q @ k.mT).tril()
+        return (scores / scores.sum(dim=-1, keepdim=True)).nan_to_num(0.0)
+
+    def flops(self, x: Tensor) -> int:
+        """FLOP of the products in chunks for tokens ``x`` [B, T, D]."""
+        (b, t, _), e = x.shape, self.config.d_head
+        whole, rest = divmod(t, self.chunk)
+        sizes = [self.chunk] * whole + [rest] * (rest > 0)
+        products = sum(size * size * (2 * e + 1) + 2 * size * e * (e + 1) for size in sizes)
+        return 2 * b * self.config.num_heads * products
 
 
 class Block(nn.Module):
@@ -248,7 +337,8 @@ class Block(nn.Module):
         super().__init__()
         norm = nn.RMSNorm if config.norm == "rms" else nn.LayerNorm
         self.attention_norm, self.feed_forward_norm = norm(config.d_model), norm(config.d_model)
-        self.attention, self.feed_forward = Attention(config), FeedForward(config)
+        self.attention = (LinearAttention if config.attention == "linear" else Attention)(config)
+        self.feed_forward = (Experts if config.num_experts > 1 else FeedForward)(config)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(

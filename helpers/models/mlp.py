@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from helpers import device
-from helpers.models._count import Counted, check_features, checked_size
+from helpers.models._count import Counted, check_features, checked_dropout, checked_size
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -28,14 +28,23 @@ class MLP(Counted, nn.Module):
         hidden: widths of the hidden layers, for example [128] or [64, 64]; [] gives a linear model.
         num_outputs: number of outputs (logits of the classes, or predicted values).
         activation: "relu", "tanh", "sigmoid", "gelu" or "silu".
+        dropout: probability of dropping a hidden value during training, in [0, 1).
         seed: start of the random initial weights.
 
     Raises:
-        ValueError: a size below 1, an unknown activation, or at the call inputs of another width.
+        ValueError: a size below 1, an unknown activation, a dropout outside [0, 1), or at the call inputs of another
+            width.
     """
 
     def __init__(
-        self, num_inputs: int, hidden: Sequence[int], num_outputs: int, *, activation: str = "relu", seed: int = 0
+        self,
+        num_inputs: int,
+        hidden: Sequence[int],
+        num_outputs: int,
+        *,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         if isinstance(hidden, (int, str)):
@@ -48,10 +57,11 @@ class MLP(Counted, nn.Module):
         self.activation = activation
         widths = [self.num_inputs, *self.hidden, self.num_outputs]
         layers: list[nn.Module] = []
+        between = 2 if checked_dropout(dropout) else 1  # modules after a hidden layer
         with device.seeded(seed):
             for before, after in zip(widths[:-1], widths[1:], strict=True):
-                layers += [nn.Linear(before, after), ACTIVATIONS[activation]()]
-        self.layers = nn.Sequential(*layers[:-1])
+                layers += [nn.Linear(before, after), ACTIVATIONS[activation](), nn.Dropout(dropout)][: 1 + between]
+        self.layers = nn.Sequential(*layers[:-between])
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [examples, num_outputs] for ``x`` [examples, num_inputs]."""

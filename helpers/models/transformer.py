@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from helpers import device
 from helpers.models._count import Counted, checked_size
-from helpers.models.attention import Block, Cache, Config, rotation, sinusoids
+from helpers.models.attention import Block, Cache, Config, State, rotation, sinusoids
 
 _STANDARD_DEVIATION = 0.02  # of the initial weights. Source: radford2019
 
@@ -39,7 +39,7 @@ class Stack(Counted, nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, x: Tensor, real: Tensor | None = None, caches: Sequence[Cache] | None = None,
+        self, x: Tensor, real: Tensor | None = None, caches: Sequence[Cache | State] | None = None,
         switches: Tensor | None = None,
     ) -> Tensor:
         """Run the blocks.
@@ -76,7 +76,7 @@ class Stack(Counted, nn.Module):
         for name, parameter in self.named_parameters():
             if parameter.ndim < 2:
                 continue
-            last = name.endswith(("attention.output.weight", "feed_forward.output.weight"))
+            last = name.endswith("output.weight")
             smaller = math.sqrt(2 * self.config.num_layers) if last else 1.0
             nn.init.normal_(parameter, std=_STANDARD_DEVIATION / smaller)
         for name, parameter in self.named_parameters():
@@ -128,16 +128,17 @@ class Decoder(Counted, nn.Module):
             self.output.weight = self.embedding.weight
 
     def forward(
-        self, tokens: Tensor, caches: Sequence[Cache] | None = None, switches: Tensor | None = None
+        self, tokens: Tensor, caches: Sequence[Cache | State] | None = None, switches: Tensor | None = None
     ) -> Tensor:
         """Logits [B, T, vocabulary] for the token that follows each of ``tokens`` [B, T]."""
         x = self.stack(self.embedding(_checked_tokens(tokens)), None, caches, switches)
         logits = self.output(x)
         return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
 
-    def caches(self, num_examples: int = 1) -> list[Cache]:
+    def caches(self, num_examples: int = 1) -> list[Cache | State]:
         """Empty caches, one a block, to be passed to ``forward`` again and again."""
-        return [Cache(num_examples, self.config, self.context, self.embedding.weight) for _ in self.stack.blocks]
+        like = self.embedding.weight
+        return [block.attention.cache(num_examples, self.context, like) for block in self.stack.blocks]
 
 
 class Encoder(Counted, nn.Module):

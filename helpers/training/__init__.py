@@ -4,7 +4,7 @@
 the result. ``helpers.training.distributed`` spreads the loop over several processes and is imported by name.
 """
 
-from helpers.training import augment, checkpoints, muon, optimisers, schedules
+from helpers.training import augment, checkpoints, checks, muon, optimisers, schedules
 from helpers.training.fit import Run, fit
 from helpers.training.flops import flops_forward
 from helpers.training.loop import Step, TrainingDiverged, steps
@@ -19,6 +19,7 @@ __all__ = [
     "TrainingDiverged",
     "augment",
     "checkpoints",
+    "checks",
     "evaluate",
     "fit",
     "flops_forward",

@@ -50,7 +50,8 @@ class Stack:
         lrs: learning rate of each of the K copies.
         starts: for each copy the number of the model whose weights it starts from.
         loss: "mean squared error", "cross-entropy" or "binary cross-entropy".
-        optimiser, weight_decay, momentum: as in ``optimisers.make``.
+        optimiser, momentum: as in ``optimisers.make``.
+        weight_decay: λ of each of the K copies.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Stack:
         loss: str,
         optimiser: str,
         *,
-        weight_decay: float,
+        weight_decay: Tensor,  # [K]
         momentum: float,
     ) -> None:
         layers = chain(models[0])
@@ -72,8 +73,9 @@ class Stack:
         parameters = [list(model.parameters()) for model in models]
         self.values = [torch.stack([parameters[start][i].detach() for start in starts]) for i in range(len(self.names))]
         self.num_models = len(starts)
-        self.loss, self.kind, self.weight_decay = loss, optimiser, weight_decay
-        self.lrs = lrs.to(torch.float32)
+        self.loss, self.kind = loss, optimiser
+        self.lrs, self.weight_decay = lrs.to(torch.float32), weight_decay.to(torch.float32)
+        self._decays = bool(weight_decay.any())
         # The optimiser moves parameters that start at zero with learning rate 1; what they become is the direction.
         self._directions = [nn.Parameter(torch.zeros_like(value)) for value in self.values]
         moved: list = self._directions
@@ -82,6 +84,7 @@ class Stack:
             moved = [{"params": hidden, "muon": True}] if hidden else []
             moved.append({"params": [*self._directions[1:-2:2], *self._directions[-2:]], "muon": False})
         self._optimiser = optimisers.make(optimiser, moved, 1.0, momentum=momentum)
+        self._move = optimisers.bare_step(self._optimiser)
         self._buffers: dict[tuple, Tensor] = {}
 
     @torch.no_grad()
@@ -91,24 +94,29 @@ class Stack:
 
     @torch.no_grad()
     def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """Sum of the losses of the examples, [K], from outputs [K, O, B] and prepared targets y."""
+        """Sum of the losses of the examples, [K], from outputs [K, O, B] and prepared targets.
+
+        Targets are labels [B] or values [B, O] that all models share, or the same with K in front, a set for each.
+        """
         if self.loss == "cross-entropy":
-            picked = outputs.gather(1, y.view(1, 1, -1).expand(len(outputs), 1, -1))
+            picked = outputs.gather(1, y.expand(len(outputs), -1).unsqueeze(1))
             return (outputs.logsumexp(1) - picked.squeeze(1)).sum(1)
         if self.loss == "binary cross-entropy":
-            return (nn.functional.softplus(outputs) - outputs * y.t()).sum((1, 2))
-        return (outputs - y.t()).square().mean(1).sum(1)
+            return (nn.functional.softplus(outputs) - outputs * y.mT).sum((1, 2))
+        return (outputs - y.mT).square().mean(1).sum(1)
 
     @torch.no_grad()
     def step(self, x: Tensor, target: Tensor, multiplier: float = 1.0) -> None:
-        """One update of all models on the batch x [B, I] with the rows ``target`` [B, O] of ``targets``."""
+        """One update of all models on the batch x [B, I] with its ``target`` [B, O], or [K, B, O]: one for each."""
         hidden = self._forward(x, "train")
         delta = hidden[-1]
         if self.loss == "cross-entropy":
             delta = torch.softmax(delta, 1, out=self._buffer("softmax", delta))
         elif self.loss == "binary cross-entropy":
             delta.sigmoid_()
-        delta.sub_(target.t()).mul_(2.0 / target.numel() if self.loss == "mean squared error" else 1.0 / len(target))
+        num_examples, num_outputs = target.shape[-2:]
+        square = self.loss == "mean squared error"
+        delta.sub_(target.mT).mul_(2.0 / (num_examples * num_outputs) if square else 1.0 / num_examples)
         for layer in range(len(self.activations), -1, -1):
             weight = self.values[2 * layer]
             num_models, num_outputs, num_inputs = weight.shape
@@ -130,7 +138,7 @@ class Stack:
         self._update(multiplier)
 
     def targets(self, y: Tensor, num_outputs: int) -> Tensor:
-        """Prepared targets as ``step`` takes them, [n, O]: a one-hot row for each label, or the values."""
+        """Prepared targets as ``step`` takes them, [..., n, O]: a one-hot row for each label, or the values."""
         if self.loss != "cross-entropy":
             return y
         return nn.functional.one_hot(y, num_outputs).to(torch.float32)
@@ -143,20 +151,20 @@ class Stack:
             tensor[diverged] = 0.0
 
     def _update(self, multiplier: float) -> None:
-        if self.weight_decay and self.kind in ("adamw", "muon"):
+        if self._decays and self.kind in ("adamw", "muon"):
             keep = 1.0 - self.weight_decay * multiplier * self.lrs
             for value in self.values:
                 value.mul_(_like(keep, value))
-        elif self.weight_decay:
+        elif self._decays:
             for value, direction in zip(self.values, self._directions, strict=True):
-                direction.grad.add_(value, alpha=self.weight_decay)
+                direction.grad.addcmul_(value, _like(self.weight_decay, value))
         if self.kind == "sgd":
             for value, direction in zip(self.values, self._directions, strict=True):
                 value.addcmul_(direction.grad, _like(self.lrs, value), value=-multiplier)
             return
         for direction in self._directions:
             direction.zero_()
-        self._optimiser.step()
+        self._move(self._optimiser)
         for value, direction in zip(self.values, self._directions, strict=True):
             value.addcmul_(direction, _like(self.lrs, value), value=multiplier)
 

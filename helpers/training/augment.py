@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_IN_CACHE = 90_000  # pixels a thread whose coordinates are computed at once on a CPU, so that they stay in its cache
+
 
 def flip(x: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror each image left to right with probability 1/2."""
     _check(x)
-    mirrored = _uniform(len(x), 0.0, 1.0, generator, x) < 0.5
-    return torch.where(mirrored[:, None, None, None], x.flip(-1), x)
+    return torch.where(_mirrored(x, generator)[:, None, None, None], x.flip(-1), x)
 
 
 def quarter_turn(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -57,21 +58,32 @@ def scale(x: Tensor, generator: torch.Generator, low: float = 0.9, high: float =
     return warp(x, torch.zeros_like(factor), factor)
 
 
-def warp(x: Tensor, degrees: Tensor, factor: Tensor) -> Tensor:
-    """Turn image i about its centre by ``degrees[i]`` (counter-clockwise) and magnify it by ``factor[i]``.
+def warp(x: Tensor, degrees: Tensor, factor: Tensor, mirrored: Tensor | None = None) -> Tensor:
+    """Mirror image i where ``mirrored[i]``, turn it about its centre by ``degrees[i]``, magnify it by ``factor[i]``.
+
+    All in one map, so each pixel is interpolated once (bilinear); angles are counter-clockwise.
 
     Raises:
         ValueError: x is no batch of images.
     """
     _check(x)
     height, width = x.shape[-2:]
-    cos = torch.cos(degrees * (math.pi / 180)) / factor
-    sin = torch.sin(degrees * (math.pi / 180)) / factor
-    zero = torch.zeros_like(cos)
-    # rows of the map from output to input coordinates, both in [−1, 1]; the ratios undo the different units of the axes
-    rows = torch.stack([cos, -sin * height / width, zero, sin * width / height, cos, zero], dim=-1)
-    grid = F.affine_grid(rows.view(-1, 2, 3), list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    degrees = degrees.to(torch.promote_types(x.dtype, torch.float32))
+    cos = (torch.cos(degrees * (math.pi / 180)) / factor)[:, None]
+    sin = (torch.sin(degrees * (math.pi / 180)) / factor)[:, None]
+    side = 1.0 if mirrored is None else 1.0 - 2.0 * mirrored.to(cos.dtype)[:, None]
+    u, v = (torch.arange(1 - num, num, 2, device=x.device, dtype=cos.dtype) / num for num in (width, height))
+    # Where each pixel's value comes from, in [−1, 1] across and down, is a sum of a part of its column u and a part of
+    # its row v; the ratios undo the different units of the axes. As complex numbers both coordinates add in one go.
+    columns = torch.complex(side * cos * u, sin * u * (width / height))[:, None, :]
+    rows = torch.complex(-side * sin * v * (height / width), cos * v)[:, :, None]
+    num, out = len(x), torch.empty_like(x)
+    if x.device.type == "cpu":
+        num = max(1, torch.get_num_threads() * _IN_CACHE // (height * width))
+    for image, place, across, down in zip(*(one.split(num) for one in (x, out, columns, rows)), strict=True):
+        grid = torch.view_as_real(across + down).to(x.dtype)
+        place.copy_(F.grid_sample(image, grid, padding_mode="border", align_corners=False))
+    return out
 
 
 @dataclass(frozen=True)
@@ -97,14 +109,20 @@ class Augmentation:
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Augmented images in the shape of ``x`` [n, channels, height, width]."""
         _check(x)
-        if self.flip:
+        still = self.degrees == 0 and self.scale == (1.0, 1.0)
+        if self.flip and (still or self.quarter_turns):
             x = flip(x, generator)
         if self.quarter_turns:
             x = quarter_turn(x, generator)
-        if self.degrees == 0 and self.scale == (1.0, 1.0):
+        if still:
             return x
+        mirrored = _mirrored(x, generator) if self.flip and not self.quarter_turns else None
         angle = _uniform(len(x), -self.degrees, self.degrees, generator, x)
-        return warp(x, angle, _uniform(len(x), *self.scale, generator, x))
+        return warp(x, angle, _uniform(len(x), *self.scale, generator, x), mirrored)
+
+
+def _mirrored(x: Tensor, generator: torch.Generator) -> Tensor:
+    return _uniform(len(x), 0.0, 1.0, generator, x) < 0.5
 
 
 def _uniform(num: int, low: float, high: float, generator: torch.Generator, like: Tensor) -> Tensor:

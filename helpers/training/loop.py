@@ -162,7 +162,7 @@ class Loop:
             chunks = list(self.batches.order(number - 1).split(self.batch_size))
         constant = self.options.schedule == "constant"
         model, optimiser, parameters, lr = self.model, self.optimiser, self.parameters, self.options.lr
-        update = _update(optimiser)
+        update = optimisers.bare_step(optimiser)
         latch = torch.zeros((), device=self.device) if self.latched else None
         good = torch.full((), float(step), device=self.device) if self.latched else None
         self._remember(step)
@@ -304,12 +304,6 @@ def steps(
         weight_decay=weight_decay, momentum=momentum, seed=seed, device=device, precision=precision, augment=augment,
     )  # fmt: skip
     return _run(Loop(model, split, options))
-
-
-def _update(optimiser: torch.optim.Optimizer) -> Callable[[torch.optim.Optimizer], object]:
-    """``optimiser.step`` without the range that torch opens for its profiler: 20 µs, a sixth of a small step."""
-    step = type(optimiser).step
-    return step.__wrapped__ if getattr(step, "hooked", False) else step
 
 
 def _run(loop: Loop) -> Iterator[Step]:

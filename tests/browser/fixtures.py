@@ -8,14 +8,19 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from helpers import records
+from helpers.economics.scaling import LossLaw
 from helpers.explorers import Explorer, LinearDescent, SweepReplay, Threshold, source
 from helpers.explorers.abstain import Abstain
 from helpers.explorers.attention import AttentionWeights, HeadSwitches
+from helpers.explorers.bet import Bet
 from helpers.explorers.boundary import Boundary
+from helpers.explorers.broken import BrokenRuns
 from helpers.explorers.business_plan import BusinessPlan
 from helpers.explorers.cashflow import CashFlow
 from helpers.explorers.chaos import Chaos
 from helpers.explorers.choices import Choices
+from helpers.explorers.context import CacheAgainstContext
 from helpers.explorers.dilution import Dilution
 from helpers.explorers.graph import Graph
 from helpers.explorers.hazards import SevenHazards
@@ -23,16 +28,24 @@ from helpers.explorers.law import Law
 from helpers.explorers.logit import LogitLoss
 from helpers.explorers.memory import MemoryLength
 from helpers.explorers.milestones import Milestones
+from helpers.explorers.overfitting import Overfitting
 from helpers.explorers.planner import CapitalPlanner
 from helpers.explorers.race import Race
+from helpers.explorers.rates import RateSchedule
+from helpers.explorers.reader import GlyphReader, num_weights
+from helpers.explorers.routing import Routing
 from helpers.explorers.schedule import ScheduleRisk
+from helpers.explorers.search import SearchBudget
 from helpers.explorers.size import SizeCounter
 from helpers.explorers.slope import Slope
 from helpers.explorers.stack import Stack
+from helpers.explorers.stages import Stages
+from helpers.explorers.tokens import TokenCutter
 from helpers.explorers.valley import Valley
 from helpers.explorers.valuation import Scorecard
 from helpers.explorers.waiting import Waiting
 
+BET_LAW = LossLaw(0.6, 6.0, 40.0, 0.3, 0.3)
 HOST = Path(__file__).parents[2] / "tools" / "explorer_host.js"
 
 
@@ -99,6 +112,25 @@ def boundary_sweeps(num_rates: int = 3, epochs: int = 6) -> tuple[dict, SimpleNa
     return sweeps, SimpleNamespace(train=SimpleNamespace(x=x, y=(x[:, 0] * x[:, 1] > 0).astype(int)))
 
 
+def search_record() -> dict:
+    """Invented trainings whose accuracy peaks inside the range, in the form of the record search-table-digits."""
+    rng, sizes = np.random.default_rng(4), (9, 5, 3)
+    places = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), -1).reshape(-1, 3)
+    quality = np.exp(-((places[:, 0] - 5) ** 2) / 8 - (places[:, 1] - 3) ** 2 / 20)[:, None, None]
+    right = (240 * quality * np.array([0.4, 0.6, 0.8, 1]) + rng.integers(0, 8, (135, 3, 4))).astype(int)
+    asked = {"lrs": np.geomspace(1e-4, 1, 9).tolist(), "widths": [4, 8, 16, 32, 64], "decays": [0.01, 0.1, 1.0],
+             "seeds": [0, 1, 2], "rungs": [1, 3, 9, 27], "num_validation": 250, "num_test": 1000}
+    return {"configuration": asked, "results": {
+        "validation_right": right.tolist(), "test_right": (4 * right[:, :, 3]).tolist(),
+        "epoch_flops": [1e6, 2e6, 4e6, 8e6, 16e6], "optuna_paths": rng.integers(0, 135, (3, 20, 36)).tolist()}}
+
+
+def bet_runs() -> list[dict]:
+    """Losses of a law on four sizes and three amounts of text."""
+    return [{"parameters": n, "characters": d, "loss": BET_LAW.loss(n, d)}
+            for n in (6e3, 1.4e4, 5e4, 1e5) for d in (2.5e5, 5e5, 2e6)]
+
+
 def explorers() -> list[Explorer]:
     """One of each kind."""
     sweep, edge = line_sweep()
@@ -119,12 +151,14 @@ def explorers() -> list[Explorer]:
         Abstain({"invented": (scores, labels)}, id="abstain"),
         AttentionWeights(lower / lower.sum(axis=-1, keepdims=True), list("abcdefghijkl"), token=9, id="attention"),
         HeadSwitches(rng.uniform(0, 1, 256), id="heads"),
+        BrokenRuns(records.load("broken-runs"), id="broken"),
         BusinessPlan(id="plan"),
         Valley(id="valley"),
         Graph(id="graph"),
         MemoryLength([5, 15, 40], {"rnn": [[0.2, 1, 1], [0.2, 0.3, 0.9], [0.2, 0.2, 0.3]],
                                    "lstm": [[0.2, 1, 1], [0.2, 0.9, 1], [0.2, 0.5, 1]]}, id="memory"),
         CashFlow(id="cashflow"),
+        CacheAgainstContext(id="context"),
         Chaos(id="chaos"),
         Choices(id="choices"),
         Dilution(id="dilution"),
@@ -134,15 +168,36 @@ def explorers() -> list[Explorer]:
         CapitalPlanner("training", id="training"),
         CapitalPlanner("serving", {"cached_share": 0.2}, id="serving"),  # without a share its price would not matter
         CapitalPlanner("runway", id="runway"),
+        Routing({"even": rng.normal(size=(24, 8)), "collapsed": rng.normal(size=(24, 8)) + 2 * (np.arange(8) == 3)},
+                list("abcdefghijklmnopqrstuvwx"), id="routing"),
         ScheduleRisk(id="schedule"),
         Race(id="race"),
+        RateSchedule("wsd", id="rates"),
+        Overfitting(["true", "wrong"], [100, 400, 1600], [4, 16, 64], rng.uniform(0, 1, (2, 3, 3, 9)),
+                    rng.uniform(0, 1, (2, 3, 3, 9)), id="overfitting"),
+        Bet(bet_runs(), {"parameters": 2.2e5, "characters": 2.9e6, "loss": 1.5}, BET_LAW, (1.46, 1.58), id="bet"),
+        GlyphReader(np.random.default_rng(5).normal(0, 0.2, num_weights([3, 4, 5])), [3, 4, 5], id="reader"),
+        SearchBudget(search_record(), id="search"),
         SizeCounter(id="size"),
         Slope(id="slope"),
+        TokenCutter({"code": "x = sum(values)  # naïve 数学\n"}, 2.0, price_label="November", id="tokens"),
         Scorecard({"one": [6, 8, 5], "two": [9, 6, 3]}, ["a", "b", "c"], [0.4, 0.3, 0.3], id="scorecard"),
         Waiting(id="waiting"),
         SevenHazards(id="hazards"),
         Stack(id="stack"),
+        stages(),
     ]
+
+
+def stages() -> Stages:
+    """Two invented models at three stages."""
+    tokens, bits = [0, 1000, 4000, 16000], [3.7, 2.4, 1.9, 1.6]
+    row = [{"tokens": n, "bits_per_byte": b, "accepted": a, "ended": e,
+            "samples": [f"def after_{n}():\n    pass", "import os"]}
+           for n, b, a, e in zip(tokens, bits, [None, 0, 7, 12], [None, 0, 15, 16])]
+    models = {"one": {"stages": row}, "two": {"stages": row}}
+    return Stages(models, {"one": (tokens, bits), "two": (tokens, [b + 0.2 for b in bits])}, ["\n\n\ndef", "import os"],
+                  20, rivals={"counted": 1.8}, stage=2, id="stages")
 
 
 def page(shown: list[Explorer], path: Path, theme: str = "light") -> Path:

@@ -38,6 +38,8 @@ def table(name: str) -> list[dict[str, Any]]:
     figures, for FLOP as 6 · active parameters · tokens, "estimate" by others or second-hand, None without a figure);
     estimate (True where one of the three is an estimate), reference_key (references.bib) and provenance in words.
 
+    "sketches": thirty digits drawn as points, for the tests of the reader; see ``helpers.data.strokes.sketches``.
+
     Arguments:
         name: one of ``table_names()``.
 
