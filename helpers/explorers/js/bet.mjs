@@ -54,7 +54,8 @@ export default {
           if (reveal) p.line(grid, grid.map((v) => (axis === 0 ? predicted(v, target[1]) : predicted(target[0], v))), { colour: "muted", dash: "5 4", width: 1.5 });
           if (reveal) p.line([at * 1.06, at * 1.06], interval, { colour: "green", width: 7, opacity: 0.8 });
           p.line([at / 1.06, at / 1.06], [low, high], { colour: "orange", width: 7, opacity: 0.8 });
-          if (reveal) p.mark(at, truth, { colour: "ink", label: words.measured });
+          if (reveal) p.mark(at, truth, { colour: "ink" });
+          if (reveal) p.text(at / 1.12, truth, words.measured, { anchor: "end", dy: 18 }); // clear of the lines above
         });
       }
       const digits = (v) => v.toFixed(3), mine = compute({ low, high, truth, level });
