@@ -68,5 +68,6 @@ def test_a_run_whose_cure_was_seen_no_longer_counts(open_page, address):
     diagnose(page, ORDER[1])
     reach(page, "reveal")
     page.keyboard.press("Space")
+    assert "after the cure" in status(page)  # it is drawn with the next frame, and only then was it seen
     page.keyboard.press("Space")
     assert diagnose(page, ORDER[0]).endswith("Named so far: 0 of 14.")
