@@ -151,7 +151,7 @@ def judged(
     """Train, then measure the test files once and look at the functions of the last stage."""
     model, rows = train(plan, tokens, tokeniser, checkpoint, log=log)
     context = plan.model_options["context"]
-    loss = stream.loss_of(model, stream.held_out(tokens.test, context), dtype=torch.bfloat16)
+    loss = stream.loss_of(model, tokens.windows("test", context), dtype=torch.bfloat16)
     functions = code.sample_functions(model, tokeniser, plan.num_functions, num_tokens=plan.num_tokens,
                                       seed=plan.num_steps // plan.every)
     share, (low, high) = code.share_accepted(functions)

@@ -70,7 +70,7 @@ def test_batches_leave_the_global_generator_alone():
 
 
 @pytest.mark.parametrize("size, options, message", [
-    (0, {}, "at least 1, found 0"), (2.5, {}, "found 2.5"),
+    (0, {}, "at least 1, got 0"), (2.5, {}, "at least 1, got 2.5"),
     (11, {"drop_last": True}, "10 examples give no batch of 11")])
 def test_bad_batch_sizes(size, options, message):
     with pytest.raises(ValueError, match=message):

@@ -61,7 +61,6 @@ def test_ngram_probabilities_add_up_to_one_after_any_context():
     for context in [(), (3,), (10,), (9, 10), (1, 2), (1, 2, 3, 4), (8, 9)]:
         chances = counted.distribution(np.array(context, dtype=int))
         assert chances.sum() == pytest.approx(1, abs=1e-12) and chances.min() > 0
-    assert counted.num_counts == sum(len(level.grams) for level in counted.levels) > 400
 
 
 def test_ngram_samples_what_it_saw_and_depends_on_the_seed():
@@ -146,8 +145,8 @@ def test_a_text_that_is_over_stays_over():
     ({"temperature": 0.0}, "temperature must be above 0, got 0.0: for the likeliest token use top_k=1"),
     ({"temperature": -1.0}, "temperature must be above 0, got -1.0"),
     ({"temperature": math.nan}, "temperature must be above 0, got nan"),
-    ({"top_k": 0}, "top_k must be a whole number of at least 1, or None, got 0"),
-    ({"top_k": 1.5}, "top_k must be a whole number"),
+    ({"top_k": 0}, "top_k must be an integer of at least 1, got 0"),
+    ({"top_k": 1.5}, "top_k must be an integer of at least 1, got 1.5"),
     ({"top_p": 0.0}, r"top_p is a share of probability in \(0, 1\], or None, got 0.0"),
     ({"top_p": 1.2}, "got 1.2"),
 ])
@@ -165,7 +164,7 @@ def test_bad_ways_to_draw(options, message):
 def test_bad_prompts(prompt, message):
     with pytest.raises(ValueError, match=message):
         next(written(decoder(), prompt))
-    with pytest.raises(ValueError, match="num_tokens must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="num_tokens must be an integer of at least 1, got 0"):
         generate(decoder(), torch.tensor([[1]]), 0)
 
 

@@ -11,18 +11,20 @@ import pytest
 import torch
 
 from helpers import data, models, records, training
+from helpers.data.base import windows_at
 from helpers.training import checkpoints, stream
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (np.random.default_rng(0).integers(0, 6, 4000) ** 2 % 20).astype(np.uint16)
 TINY = {"vocabulary": 20, "context": 8, "num_layers": 1, "d_model": 16, "num_heads": 2}
 OPTIONS = {"lr": 1e-2, "num_steps": 20, "every": 5, "batch_size": 4}
+HELD_OUT = windows_at(TEXT, np.arange(0, 192, 8), 8)
 
 
 def run(stop=None, model=None, text=TEXT, note=None, **options):
     """Model, rows without the seconds, and the number of stages that were yielded."""
     model, num = model or models.Decoder(**TINY), 0
-    for stage in stream.stages(model, text, stream.held_out(TEXT[:200], 8), **(OPTIONS | options)):
+    for stage in stream.stages(model, text, HELD_OUT, **(OPTIONS | options)):
         num += 1
         if note is not None:
             stage.row["note"] = note
@@ -32,7 +34,7 @@ def run(stop=None, model=None, text=TEXT, note=None, **options):
 
 
 def test_a_window_and_its_targets_are_one_token_apart():
-    split = stream.read(TEXT, [0, 100], 8)
+    split = windows_at(TEXT, np.array([0, 100]), 8)
     assert split.x.dtype is torch.int64 and split.x.shape == (2, 8)
     assert split.x[1].tolist() == TEXT[100:108].tolist() and split.y[1].tolist() == TEXT[101:109].tolist()
 
@@ -55,7 +57,7 @@ def test_stages_train_as_the_loop_does_on_the_same_windows():
     optimiser = torch.optim.AdamW(other.parameters(), lr=1e-2, weight_decay=0.0)
     for interval in range(4):
         for starts in windows.order(interval).split(4):
-            split = stream.read(TEXT, starts, 8)
+            split = windows_at(TEXT, starts.numpy(), 8)
             loss = torch.nn.functional.cross_entropy(other(split.x).flatten(0, 1), split.y.flatten())
             optimiser.zero_grad()
             loss.backward()
@@ -95,7 +97,7 @@ def test_killed_at_any_moment_it_loses_at_most_one_interval(tmp_path):
 import sys
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]
 import test_stream as t
-for stage in t.stream.stages(t.models.Decoder(**t.TINY), t.TEXT, t.stream.held_out(t.TEXT[:200], 8), lr=1e-2,
+for stage in t.stream.stages(t.models.Decoder(**t.TINY), t.TEXT, t.HELD_OUT, lr=1e-2,
                              num_steps=5000, every=5, batch_size=4, checkpoint={str(path)!r}, resume=True):
     print(stage.row["step"], flush=True)
 """)
@@ -131,19 +133,11 @@ def test_a_memory_map_is_read_window_by_window(tmp_path):
     assert run(text=mapped)[1] == run()[1]
 
 
-def test_held_out_text_is_measured_token_by_token():
-    model = models.Decoder(**TINY).eval()
-    text = TEXT[:101]
-    side_by_side = stream.held_out(text, 8)
-    assert side_by_side.y.flatten().tolist() == text[1:97].tolist()
-    overlapping = stream.held_out(text, 8, fresh=2)
-    assert overlapping.y[:, -2:].flatten().tolist() == text[7:101].tolist()
-    with torch.no_grad():
-        chances = model(overlapping.x).log_softmax(-1).gather(2, overlapping.y[..., None])[:, 6:, 0]
-    assert stream.loss_of(model, overlapping, first=6) == pytest.approx(-float(chances.mean()), rel=1e-5)
-    both = stream.loss_of(model.train(), side_by_side)
-    assert model.training and both == pytest.approx(training.evaluate(model, side_by_side).loss, rel=1e-5)
-    assert stream.loss_of(model, side_by_side, dtype=torch.bfloat16) == pytest.approx(both, rel=1e-2)
+def test_the_loss_is_the_mean_over_the_tokens():
+    model = models.Decoder(**TINY)
+    found = stream.loss_of(model.train(), HELD_OUT)
+    assert model.training and found == pytest.approx(training.evaluate(model, HELD_OUT).loss, rel=1e-5)
+    assert stream.loss_of(model, HELD_OUT, dtype=torch.bfloat16) == pytest.approx(found, rel=1e-2)
 
 
 @pytest.mark.parametrize("change, message", [
@@ -161,12 +155,8 @@ def test_bad_input(change, message):
 
 
 def test_bad_windows_and_checkpoints(tmp_path):
-    with pytest.raises(ValueError, match="need 9 tokens, got 5"):
-        stream.held_out(TEXT[:5], 8)
-    with pytest.raises(ValueError, match="fresh must lie in 1 … 8, got 9"):
-        stream.held_out(TEXT, 8, fresh=9)
-    with pytest.raises(ValueError, match="first must lie in 0 … 7, got 8"):
-        stream.loss_of(models.Decoder(**TINY), stream.held_out(TEXT[:50], 8), first=8)
+    with pytest.raises(ValueError, match="there is no window to measure the loss on"):
+        stream.loss_of(models.Decoder(**TINY), windows_at(TEXT, np.array([], int), 8))
     with pytest.raises(FileNotFoundError, match="the folder .* does not exist"):
         run(checkpoint=tmp_path / "absent" / "run.safetensors")
     path = tmp_path / "run.safetensors"

@@ -164,8 +164,7 @@ class TensorBatches:
 
     def __init__(self, split: Split, batch_size: int, *, shuffle: bool = True, seed: int = 0,
                  drop_last: bool = False) -> None:
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size must be a whole number of at least 1, found {batch_size!r}")
+        checked_whole("batch_size", batch_size)
         if len(split) == 0 or (drop_last and len(split) < batch_size):
             raise ValueError(f"{len(split)} examples give no batch of {batch_size}: take a smaller batch_size")
         self.split, self.batch_size = split, batch_size
@@ -250,3 +249,26 @@ def split_indices(groups: Sequence[object] | np.ndarray, fractions: tuple[float,
         if min(filled) == 0:
             raise ValueError(f"{total} examples in {len(stratum)} groups are too few for shares {fractions}")
     return tuple(rng.permutation(np.array(part)) for part in parts)
+
+
+def windows_at(stream: np.ndarray, starts: np.ndarray, context: int) -> Split:
+    """Windows of a text: x [num, context] and y the same one place later, int64.
+
+    Arguments:
+        stream: numbers of the characters or tokens [n], for example memory-mapped.
+        starts: first place of each window [num], at most n − context − 1.
+        context: places in a window.
+    """
+    windows = torch.from_numpy(stream[starts[:, None] + np.arange(context + 1)].astype(np.int64))
+    return Split(windows[:, :-1].contiguous(), windows[:, 1:].contiguous())
+
+
+def checked_whole(name: str, value: int, otherwise: str = "") -> int:
+    """``value`` as an int of at least 1.
+
+    Raises:
+        ValueError: it is none; ``otherwise`` says in brackets what else could be given.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1{otherwise}, got {value!r}")
+    return int(value)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.data.base import Card, Dataset, Split, split_indices
+from helpers.data.base import Card, Dataset, checked_whole, split_indices, windows_at
 
 # New line, the printable ASCII characters, and one sign for everything else.
 CHARACTERS = ["\n", *map(chr, range(32, 127)), "�"]
@@ -68,8 +68,7 @@ def load(*, seed: int = 0, context: int = 64, num_train: int = 20_000, num_held_
         ValueError: a number below 1, or more windows than the files hold.
     """
     for name, value in (("context", context), ("num_train", num_train), ("num_held_out", num_held_out)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        checked_whole(name, value)
     sources = files()
     rng = np.random.default_rng([seed, 11])
     parts = []
@@ -83,6 +82,5 @@ def load(*, seed: int = 0, context: int = 64, num_train: int = 20_000, num_held_
             raise ValueError(f"this split holds {len(starts)} windows of {context} characters, got {wanted}: "
                              "ask for fewer or for shorter ones")
         starts = rng.permutation(starts)[:wanted]
-        windows = torch.from_numpy(numbers[starts[:, None] + np.arange(context + 1)])
-        parts.append(Split(windows[:, :-1].contiguous(), windows[:, 1:].contiguous()))
+        parts.append(windows_at(numbers, starts, context))
     return Dataset(*parts, CARD, CHARACTERS)

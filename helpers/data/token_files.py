@@ -10,17 +10,16 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from helpers import records
-from helpers.data.base import Split
+from helpers.data.base import Split, checked_whole, windows_at
 from helpers.data.corpora import SPLITS, Corpus, checked_split, corpus, fingerprint
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ END = "<|end|>"  # closes each file; its number is 0
 # Pieces that no merge crosses: a word, one digit, or a run of signs, each with the space before it; white space.
 PATTERN = r" ?[\p{L}\p{M}]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+"
 _KIND, _ALIGN = "token file 1", 64
+_ABOUT = ("name", "vocabulary", "num_bytes", "num_files", "sha256", "corpus_sha256", "missing")  # of Tokens
 _verified: set[tuple[str, int, int]] = set()  # path, size and time of change of files whose checksum was right
 
 
@@ -167,9 +167,9 @@ class Tokens:
             ValueError: unknown split, a number below 1, or more windows than the split holds.
         """
         stream = self.stream(split)
-        whole = _checked("context", context)
+        whole = checked_whole("context", context)
         there = (len(stream) - 1) // whole
-        wanted = there if num is None else _checked("num", num)
+        wanted = there if num is None else checked_whole("num", num)
         if not 1 <= wanted <= there:
             raise ValueError(f"the {split} split of {self.name} holds {there:,} windows of {context} tokens, asked for "
                              f"{wanted:,}: take fewer or shorter ones")
@@ -177,40 +177,7 @@ class Tokens:
             flat = torch.from_numpy(stream[:there * whole + 1].astype(np.int64))
             return Split(flat[:-1].view(there, whole), flat[1:].view(there, whole))
         starts = np.random.default_rng([seed, 29]).permutation(there)[:wanted] * whole
-        return Split(*_gather(stream, starts, whole))
-
-    def batches(self, split: str, context: int, batch_size: int, *, seed: int = 0,
-                start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield endless batches of windows at random places, read from the disk: x and y, int64 [batch_size, context].
-
-        Arguments:
-            split, context: as in ``windows``.
-            batch_size: windows in a batch.
-            seed: with the number of the batch it fixes the places.
-            start: number of the first batch, to resume.
-
-        Raises:
-            ValueError: unknown split, a number below 1, or a split shorter than a window.
-        """
-        stream, size = self.stream(split), _checked("batch_size", batch_size)
-        places = len(stream) - _checked("context", context)
-        if places < 1:
-            raise ValueError(f"the {split} split of {self.name} holds {len(stream):,} tokens, less than a window of "
-                             f"{context} and the token after it: take a shorter one")
-        while True:
-            yield _gather(stream, np.random.default_rng([seed, 31, start]).integers(0, places, size), context)
-            start += 1
-
-
-def _checked(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, found {value!r}")
-    return int(value)
-
-
-def _gather(stream: np.ndarray, starts: np.ndarray, context: int) -> tuple[Tensor, Tensor]:
-    windows = torch.from_numpy(stream[starts[:, None] + np.arange(context + 1)].astype(np.int64))
-    return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+        return windows_at(stream, starts, whole)
 
 
 def encode(texts: list[str], tokeniser: Tokenizer) -> np.ndarray:
@@ -263,6 +230,7 @@ def open_file(path: str | Path) -> Tokens:
         if header["kind"] != _KIND:
             raise ValueError
         counts = [int(header["num_tokens"][name]) for name in SPLITS]
+        about = {key: header[key] for key in _ABOUT}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no token file of this course (its first line is no header): "
                          "delete it, it will be made anew") from error
@@ -275,13 +243,12 @@ def open_file(path: str | Path) -> Tokens:
     key = (str(path.resolve()), state.st_size, state.st_mtime_ns)
     if key not in _verified:
         found = hashlib.sha256(numbers).hexdigest()
-        if found != header["sha256"]:
-            raise ValueError(f"{path} is damaged (SHA-256 {found[:12]}…, expected {header['sha256'][:12]}…): "
+        if found != about["sha256"]:
+            raise ValueError(f"{path} is damaged (SHA-256 {found[:12]}…, expected {str(about['sha256'])[:12]}…): "
                              "delete it, it will be made anew, or copy it again")
         _verified.add(key)
     streams = np.split(numbers, np.cumsum(counts)[:-1])
-    return Tokens(header["name"], header["vocabulary"], *streams, header["num_bytes"], header["num_files"],
-                  header["sha256"], header["corpus_sha256"], header["missing"], path)
+    return Tokens(**about, **dict(zip(SPLITS, streams, strict=True)), path=path)
 
 
 def cache_folder() -> Path:

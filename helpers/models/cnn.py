@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from helpers import device
-from helpers.models._count import Counted, checked_size
+from helpers.models._count import Counted, checked_dropout, checked_size
 
 
 class Block(nn.Module):
@@ -81,8 +81,7 @@ class CNN(Counted, nn.Module):
             raise ValueError(f"channels must be a list such as [32, 64], got {channels!r}")
         if padding not in ("same", "valid"):
             raise ValueError(f"unknown padding {padding!r}: use 'same' or 'valid'")
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout is the probability of dropping a value and lies in [0, 1), got {dropout!r}")
+        checked_dropout(dropout)
         blocks = [num_blocks] * len(channels) if isinstance(num_blocks, int) else list(num_blocks)
         if len(blocks) != len(channels) or any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in blocks):
             raise ValueError(f"num_blocks must be a whole number of at least 0, or one for each of the {len(channels)} "

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from helpers import device
+from helpers.models._count import checked_size
 from helpers.models.transformer import Decoder
 
 
@@ -32,8 +33,8 @@ def probabilities(
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature!r}: for the likeliest token use top_k=1")
-    if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
-        raise ValueError(f"top_k must be a whole number of at least 1, or None, got {top_k!r}")
+    if top_k is not None:
+        checked_size("top_k", top_k)
     if top_p is not None and not 0.0 < top_p <= 1.0:
         raise ValueError(f"top_p is a share of probability in (0, 1], or None, got {top_p!r}")
     chances = (logits.float() / temperature).softmax(dim=-1)
@@ -107,8 +108,7 @@ def generate(
     Raises:
         ValueError: as ``written``, or a number of tokens below 1.
     """
-    if isinstance(num_tokens, bool) or not isinstance(num_tokens, int) or num_tokens < 1:
-        raise ValueError(f"num_tokens must be a whole number of at least 1, got {num_tokens!r}")
+    checked_size("num_tokens", num_tokens)
     texts, over = [prompt], torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
     for token in written(model, prompt, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed):
         token = token.to(prompt.device)

@@ -61,11 +61,6 @@ class NGram:
             # the next lower order counts different n-grams, by their last length − 1 tokens
             grams, counts = np.unique(grams & self._mask(length - 1), return_counts=True)
 
-    @property
-    def num_counts(self) -> int:
-        """Different n-grams of all orders."""
-        return sum(len(level.grams) for level in self.levels)
-
     def log_probabilities(self, tokens: np.ndarray) -> np.ndarray:
         """Natural logarithm [n] of the probability of each of ``tokens`` [n], given those before it in the array."""
         tokens = self._checked(tokens)

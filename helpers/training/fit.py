@@ -168,7 +168,7 @@ def run(loop: Loop, dataset: Dataset, patience: int | None, checkpoint: str | Pa
     watch = _Watch(loop, dataset, patience)
     state = RunState(model={}, configuration=watch.configuration)
     if resume and Path(checkpoint).exists():
-        state = _resumed(loop, checkpoint, watch.configuration)
+        state = resumed(loop, checkpoint, watch.configuration)
     before = state.seconds
     try:
         if not state.history:
@@ -258,7 +258,12 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
     return copy.deepcopy(model.state_dict())
 
 
-def _resumed(loop: Loop, path: str | Path, configuration: dict) -> RunState:
+def resumed(loop: Loop, path: str | Path, configuration: dict) -> RunState:
+    """The run that ``path`` holds, put into ``loop``.
+
+    Raises:
+        ValueError: the file is damaged, or of another run than ``configuration`` describes.
+    """
     state = checkpoints.load(path)
     checkpoints.check_fits(state, loop.model, path)
     if not state.history:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from helpers import device as devices
 from helpers.data import Split, TensorBatches
+from helpers.data.base import checked_whole
 from helpers.training import optimisers, schedules
 from helpers.training.flops import PASSES_PER_STEP
 from helpers.training.losses import Loss, Objective, objective
@@ -80,9 +81,9 @@ class Options:
 
     def __post_init__(self) -> None:
         optimisers.checked_rate(self.lr)
-        _whole("epochs", self.epochs)
+        checked_whole("epochs", self.epochs)
         if self.batch_size is not None:
-            _whole("batch_size", self.batch_size, " (or None for all examples at once)")
+            checked_whole("batch_size", self.batch_size, " (or None for all examples at once)")
         schedules.named(self.schedule)
         devices.checked_seed(self.seed)
 
@@ -309,8 +310,3 @@ def steps(
 def _run(loop: Loop) -> Iterator[Step]:
     for number in range(1, loop.options.epochs + 1):
         yield from loop.epoch(number)
-
-
-def _whole(name: str, value: int, otherwise: str = "") -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1{otherwise}, got {value!r}")

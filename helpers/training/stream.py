@@ -18,11 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers.data import Split
+from helpers.data.base import checked_whole, windows_at
 from helpers.training import checkpoints, schedules
 from helpers.training.checkpoints import RunState
-from helpers.training.fit import _resumed
+from helpers.training.fit import resumed
 from helpers.training.flops import PASSES_PER_STEP
-from helpers.training.loop import Loop, Options, _whole
+from helpers.training.loop import Loop, Options
 
 _CHUNK = 16  # windows that are evaluated at once
 
@@ -90,7 +91,7 @@ class StreamLoop(Loop):
     def __init__(self, model: nn.Module, stream: np.ndarray, context: int, every: int, options: Options) -> None:
         self.stream, self.context = _checked(stream, model), context
         windows = Windows(len(stream), context, options.batch_size, every, options.seed)
-        super().__init__(model, read(stream, windows.order(0)[:options.batch_size], context), options)
+        super().__init__(model, windows_at(stream, windows.order(0)[:options.batch_size].numpy(), context), options)
         self.batches, self.num_examples = windows, windows.a_pass
         self.num_steps = options.epochs * every
         self.batch_size = options.batch_size
@@ -99,15 +100,8 @@ class StreamLoop(Loop):
 
     def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The windows that begin at the tokens ``index``."""
-        split = read(self.stream, index, self.context)
+        split = windows_at(self.stream, index.numpy(), self.context)
         return split.x.to(self.device), split.y.to(self.device)
-
-
-def read(stream: np.ndarray, starts: Tensor | np.ndarray, context: int) -> Split:
-    """Windows of ``stream`` that begin at ``starts`` [B]: x [B, context], and y one token later, both int64."""
-    rows = np.stack([stream[int(start):int(start) + context + 1] for start in starts]).astype(np.int64)
-    both = torch.from_numpy(rows)
-    return Split(both[:, :-1].contiguous(), both[:, 1:].contiguous())
 
 
 def stages(
@@ -137,8 +131,8 @@ def stages(
 
     Derived in: book/project/language_model.
     """
-    _whole("every", every)
-    _whole("num_steps", num_steps)
+    checked_whole("every", every)
+    checked_whole("num_steps", num_steps)
     if num_steps % every:
         raise ValueError(f"num_steps must be a multiple of every, got {num_steps} and {every}")
     if resume and checkpoint is None:
@@ -156,7 +150,7 @@ def _run(loop: StreamLoop, validation: Split, path: str | Path | None, resume: b
         "every": loop.batches.every, "context": loop.context, "num_tokens": len(loop.stream),
         "model": type(loop.model).__name__, "num_parameters": sum(p.numel() for p in loop.parameters)})
     if resume and Path(path).exists():
-        state = _resumed(loop, path, state.configuration)
+        state = resumed(loop, path, state.configuration)
     start = time.perf_counter() - state.seconds
     for interval in range(state.epoch if state.history else 0, loop.options.epochs + 1):
         if interval == len(state.history):                      # not the stage that a checkpoint holds
@@ -186,52 +180,28 @@ def _save(loop: StreamLoop, state: RunState, path: str | Path | None) -> None:
 
 
 @torch.no_grad()
-def loss_of(model: nn.Module, split: Split, *, first: int = 0, dtype: torch.dtype = torch.float32) -> float:
-    """Mean cross-entropy in nats over the tokens of all windows, leaving out the ``first`` tokens of each window.
+def loss_of(model: nn.Module, split: Split, *, dtype: torch.dtype = torch.float32) -> float:
+    """Mean cross-entropy in nats over the tokens of all windows.
 
     Arguments:
         model: a decoder; it is used in evaluation mode and left as it was.
         split: windows x and targets y, each [num, context].
-        first: targets at the beginning of each window that only serve as context.
         dtype: float32, or bfloat16 for the matrix products.
 
     Raises:
-        ValueError: nothing is left to be measured.
+        ValueError: there are no windows.
     """
-    if not 0 <= first < split.x.shape[1]:
-        raise ValueError(f"first must lie in 0 … {split.x.shape[1] - 1}, got {first}")
+    if not len(split):
+        raise ValueError("there is no window to measure the loss on: take a longer text or a shorter context")
     was_training, total = model.training, 0.0
     where = next(model.parameters()).device
     model.eval()
     for x, y in zip(split.x.split(_CHUNK), split.y.split(_CHUNK), strict=True):
         with torch.autocast(where.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
-            logits = model(x.to(where))[:, first:]
-        total += float(F.cross_entropy(logits.flatten(0, 1).float(), y[:, first:].to(where).flatten(), reduction="sum"))
+            logits = model(x.to(where))
+        total += float(F.cross_entropy(logits.flatten(0, 1).float(), y.to(where).flatten(), reduction="sum"))
     model.train(was_training)
-    return total / (len(split) * (split.x.shape[1] - first))
-
-
-def held_out(stream: np.ndarray, context: int, *, fresh: int | None = None) -> Split:
-    """Cut ``stream`` into windows whose last ``fresh`` targets, put together, are the stream without its beginning.
-
-    With fresh = context the windows stand side by side. With fewer they overlap, so that ``loss_of(…, first=context −
-    fresh)`` measures each token with at least context − fresh tokens before it. A rest shorter than a step is left out.
-
-    Arguments:
-        stream: token numbers [n].
-        context: tokens a window.
-        fresh: targets a window that count; None takes all.
-
-    Raises:
-        ValueError: the stream is shorter than a window.
-    """
-    fresh = context if fresh is None else fresh
-    if not 1 <= fresh <= context:
-        raise ValueError(f"fresh must lie in 1 … {context}, got {fresh}")
-    num = (len(stream) - 1 - context) // fresh + 1
-    if num < 1:
-        raise ValueError(f"a window of {context} tokens and its target need {context + 1} tokens, got {len(stream)}")
-    return read(stream, np.arange(num) * fresh, context)
+    return total / split.y.numel()
 
 
 def _checked(stream: np.ndarray, model: nn.Module) -> np.ndarray:
@@ -242,5 +212,3 @@ def _checked(stream: np.ndarray, model: nn.Module) -> np.ndarray:
                          f"got {int(stream.min())} … {int(stream.max())}: the stream is of another tokeniser")
     return stream
 
-
-__all__ = ["Stage", "Windows", "held_out", "loss_of", "read", "stages"]
