@@ -16,6 +16,7 @@ import torch
 from helpers import data, device, models, training
 from helpers.data.base import Dataset, Split
 from helpers.data.code import CHARACTERS, encode
+from helpers.training import stream
 from helpers.training.flops import PASSES_PER_STEP, flops_forward
 
 TITLE = "a family of small decoders on the characters of real Python code: sizes × amounts of text, none read twice"
@@ -94,17 +95,6 @@ def load(characters: int = HELD_BACK[2], num_held_out: int = NUM_HELD_OUT) -> Da
     return Dataset(train, chosen_by, measured, source.card, CHARACTERS)
 
 
-@torch.no_grad()
-def loss_of(model: torch.nn.Module, split: Split) -> float:
-    """Mean cross-entropy of a model on a split, nats per character."""
-    was_training = model.training
-    model.eval()
-    total = sum(float(torch.nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum"))
-                for x, y in zip(split.x.split(250), split.y.split(250), strict=True))
-    model.train(was_training)
-    return total / split.y.numel()
-
-
 def train(
     dataset: Dataset, d_model: int, num_layers: int, characters: int, *, lr: float | None = None, seed: int = 0,
     stops: tuple[int, ...] = (), split: str = "test",
@@ -135,7 +125,7 @@ def train(
         if seen in stops or seen == characters:
             seconds = time.process_time() - begun
             rows.append(Row(d_model, num_layers, parameters, models.count(model) - parameters, seen, characters, lr,
-                            seed, loss_of(model, getattr(dataset, split)), work * seen, seconds))
+                            seed, stream.loss_of(model, getattr(dataset, split)), work * seen, seconds))
     return rows
 
 
