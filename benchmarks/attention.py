@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from helpers.models.attention import Block, Config, rotate, rotation
+from helpers.models.attention import Block, Config
+from helpers.models.positions import rotate, rotation
 
 NUM_STEPS = 3
 LIMIT = 1.10  # times the seconds of the blocks written out

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from helpers import economics, models
-from helpers.models.attention import Attention, Config, rotate, rotation, sinusoids, visible
+from helpers.models.attention import Attention, Config, mix, visible
+from helpers.models.positions import rotate, rotation, sinusoids
 from helpers.training.flops import flops_forward
 
 TINY = {"num_layers": 2, "d_model": 32, "num_heads": 4}
@@ -191,3 +192,14 @@ def test_seeds_and_global_generator() -> None:
 def test_bad_input_is_named(make: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("tokens", [16, 300])
+def test_attention_in_bfloat16_stays_near_float32_whatever_its_length(tokens: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 3, tokens, 32, generator=generator, dtype=torch.float64) for _ in range(3))
+    exact = mix(q, k, v, None, causal=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = mix(q.bfloat16(), k.bfloat16(), v.bfloat16(), None, causal=True)
+    assert found.dtype is torch.bfloat16
+    assert (found.double() - exact).abs().max() < 0.05

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from helpers.models._count import checked_size
 from helpers.models.experts import Experts, FeedForward
+from helpers.models.positions import rotate
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
 FEED_FORWARD = ("gelu", "relu_squared", "swiglu")
+_SHORT = 8192  # tokens × width of a head up to which a processor's fused attention is slower in bfloat16 (2 to 4 times)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,32 +157,6 @@ class State:
         return self.sums.numel() * self.sums.element_size()
 
 
-def rotation(num_positions: int, d_head: int, *, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
-    """Cosine and sine, each [num_positions, d_head / 2], of the angle t · base^(−2i/E) for position t and pair i.
-
-    Source: su2024.
-    """
-    frequencies = base ** (-torch.arange(0, d_head, 2) / d_head)
-    angles = torch.arange(num_positions)[:, None] * frequencies
-    return angles.cos(), angles.sin()
-
-
-def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn the pairs (x_i, x_{i+E/2}) of ``x`` [B, H, T, E] by the angles of their positions [T, E / 2]."""
-    cosine, sine = cosine.to(x.dtype), sine.to(x.dtype)  # bfloat16 stays bfloat16: a tenth of a step
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
-
-
-def sinusoids(num_positions: int, d_model: int) -> Tensor:
-    """Fixed position vectors [num_positions, d_model]: sines, then cosines, of t · 10000^(−2i/D).
-
-    Source: vaswani2017.
-    """
-    cosine, sine = rotation(num_positions, d_model + d_model % 2)
-    return torch.cat((sine, cosine), dim=1)[:, :d_model]
-
-
 def visible(num_new: int, num_seen: int, *, causal: bool, window: int | None = None, device: object = None) -> Tensor:
     """Which of ``num_seen`` tokens each of the last ``num_new`` ones may attend to: bool [T, S]."""
     query = torch.arange(num_seen - num_new, num_seen, device=device)[:, None]
@@ -189,6 +165,18 @@ def visible(num_new: int, num_seen: int, *, causal: bool, window: int | None = N
     if window is not None:
         seen = seen & (key > query - window) & (key < query + window)
     return seen
+
+
+def mix(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    """Attention of queries [B, H, T, E] over keys and values [B, H, S, E]: [B, H, T, E] in the type of the queries.
+
+    On a processor short sequences in bfloat16 are mixed in float32, which is faster there and not less exact.
+    """
+    if q.dtype is torch.bfloat16 and q.device.type == "cpu" and k.shape[2] * k.shape[3] <= _SHORT:
+        with torch.autocast("cpu", enabled=False):
+            wide = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask, is_causal=causal)
+        return wide.to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
 
 
 class Attention(nn.Module):
@@ -227,7 +215,7 @@ class Attention(nn.Module):
         if c.num_kv_heads < c.num_heads:
             share = c.num_heads // c.num_kv_heads
             k, v = k.repeat_interleave(share, dim=1), v.repeat_interleave(share, dim=1)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None and c.causal and t > 1)
+        mixed = mix(q, k, v, mask, causal=mask is None and c.causal and t > 1)
         if switches is not None:
             mixed = mixed * switches[:, None, None]
         return self.output(mixed.transpose(1, 2).reshape(b, t, -1))

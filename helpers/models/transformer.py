@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from helpers import device
 from helpers.models._count import Counted, checked_size
-from helpers.models.attention import Block, Cache, Config, State, rotation, sinusoids
+from helpers.models.attention import Block, Cache, Config, State
+from helpers.models.positions import rotation, sinusoids
 
 _STANDARD_DEVIATION = 0.02  # of the initial weights. Source: radford2019
 
