@@ -1,18 +1,19 @@
 """``python -m benchmarks [names]`` times helpers against other libraries and prints ratios within one run.
 
-Names: linear, mlp, sweep, noise, muon, attention, augmentation, import, rebuild, venture, explorers; none means all.
+Names: linear, mlp, sweep, noise, muon, attention, augmentation, characters, import, rebuild, venture, explorers; none: all.
 Nothing else should run on the machine meanwhile. Results also go to _build/bench/NAME.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
 from dataclasses import asdict
 
-from benchmarks import attention, augmentation, loops, muon, noise, rebuild, sweeps, timing, venture
+from benchmarks import attention, augmentation, characters, loops, muon, noise, rebuild, sweeps, timing, venture
 from helpers import device
 
 REPEATS = 7
@@ -144,6 +145,41 @@ def attentions(repeats: int) -> bool:
     return met
 
 
+def character_models(repeats: int) -> bool:
+    """A character model by the usual loop and by ours: a step, the time to one loss, and the precision."""
+    repeats, results, met = min(3, repeats), {}, True
+    small, large = characters.TASKS
+    rows = []
+    for name, reference, case, wanted in (
+        (small, "written out", "helpers", characters.STEPS_GOAL), (small, "float32", "bfloat16", None),
+        (large, "float32", "bfloat16", characters.BFLOAT_GOAL),
+    ):
+        slow, fast = timing.compare("characters", [reference, case], name, repeats=repeats)
+        ratio, same = slow.median / fast.median, abs(fast.result / slow.result - 1) <= characters.SAME
+        good = wanted is None or ratio >= wanted
+        met = met and good and same
+        words = "" if wanted is None else f"≥ {wanted:g} {_verdict(good)}"
+        rows.append([f"{name}: {case} against {reference}", f"{ratio:.2f}", words, _verdict(same)])
+        if case == "bfloat16":
+            taken = characters.automatic(name)
+            lost = {"float32": slow, "bfloat16": fast}[taken].median / min(slow.median, fast.median)
+            met = met and lost <= characters.AUTO_LIMIT
+            limit = f"≤ {characters.AUTO_LIMIT:g} {_verdict(lost <= characters.AUTO_LIMIT)}"
+            rows.append([f"{name}: automatic ({taken}) against the faster one", f"{lost:.2f}", limit, ""])
+        results[f"{name}: {case}"] = {"ratio": ratio, "timings": [asdict(slow), asdict(fast)]}
+    found = characters.goal()
+    cases = ["to the loss, usual loop", "to the loss, helpers"]
+    slow, fast = timing.compare("characters", cases, json.dumps(found), repeats=repeats)
+    ratio, reached = slow.median / fast.median, fast.result <= slow.result * (1 + characters.SAME)
+    good = ratio >= characters.LOSS_GOAL
+    what = f"time to {slow.result:.3f} nats: {found['our_steps']} updates against {characters.USUAL_STEPS}"
+    rows.append([what, f"{ratio:.2f}", f"≥ {characters.LOSS_GOAL:g} {_verdict(good)}", _verdict(reached)])
+    print("\ncharacter models of Python code")
+    print(timing.table(["comparison", "ratio", "goal met", "same loss within 1 %"], rows))
+    timing.write("characters", results | {"goal": found, "ratio": ratio, "timings": [asdict(slow), asdict(fast)]})
+    return met and good and reached
+
+
 def imports(repeats: int) -> bool:
     """The import of ``helpers.training`` against that of torch and pyplot; true if it takes at most 1.1 of it."""
     wanted = {"helpers.training": "import helpers.training", "torch and pyplot": "import torch, matplotlib.pyplot"}
@@ -198,7 +234,7 @@ def ventures(repeats: int) -> bool:
 def main() -> int:
     """Run the named comparisons; the exit status is 0 if every goal was met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    listed = __doc__.splitlines()[2].removesuffix(" none means all.").removesuffix(";")
+    listed = __doc__.splitlines()[2].removesuffix(" none: all.").removesuffix(";")
     parser.add_argument("names", nargs="*", help=f"{listed} (default: all)")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of each case that count")
     given = parser.parse_args()
@@ -210,6 +246,7 @@ def main() -> int:
         "muon": lambda: muons(given.repeats),
         "attention": lambda: attentions(given.repeats),
         "augmentation": lambda: augmentations(given.repeats),
+        "characters": lambda: character_models(given.repeats),
         "import": lambda: imports(given.repeats),
         "rebuild": lambda: rebuilds(min(3, given.repeats)),
         "venture": lambda: ventures(given.repeats),

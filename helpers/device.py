@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+_MATRIX_UNITS_FROM = 1e9  # FLOP of a training step on a processor from which bfloat16 is worth its conversions
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 # Dense peak in FLOP/s from the data sheets: (bfloat16, float32 outside the tensor cores). The first name found counts.
@@ -95,26 +96,43 @@ def machine(device: torch.device | str | None = None) -> Machine:
     )
 
 
-def precision(device: torch.device | str | None = None, num_parameters: int | None = None) -> torch.dtype:
-    """Number format for matrix products: the setting HELPERS_PRECISION (float32 or bfloat16), else float32.
+def precision(device: torch.device | str | None = None, flops: float | None = None) -> torch.dtype:
+    """Number format for matrix products: the setting HELPERS_PRECISION (float32, bfloat16 or auto), else float32.
 
-    ``device`` and ``num_parameters`` do not change the answer yet: bfloat16 is used only where it is asked for.
+    Arguments:
+        device: for "auto".
+        flops: FLOP of a training step, for "auto"; None takes float32.
 
     Raises:
-        ValueError: HELPERS_PRECISION is neither float32 nor bfloat16.
+        ValueError: HELPERS_PRECISION is none of these.
     """
-    return precision_named(os.environ.get("HELPERS_PRECISION") or "float32")
+    return precision_named(os.environ.get("HELPERS_PRECISION") or "float32", device, flops)
 
 
-def precision_named(name: str | torch.dtype) -> torch.dtype:
-    """The dtype called ``name`` ("float32" or "bfloat16"; a dtype is passed through).
+def precision_named(
+    name: str | torch.dtype, device: torch.device | str | None = None, flops: float | None = None
+) -> torch.dtype:
+    """The dtype called ``name``: "float32", "bfloat16", or "auto" for the faster one; a dtype is passed through.
+
+    "auto" takes bfloat16 where matrix units exist for it, on GPUs from compute capability 8.0 on and on processors
+    with AMX, if a training step has enough work for them; on a processor that is 10⁹ FLOP, measured on transformers.
+
+    Arguments:
+        name: what is asked for.
+        device, flops: where a training step runs, and its FLOP, for "auto".
 
     Raises:
         ValueError: another name.
     """
     key = str(name).removeprefix("torch.")
+    if key == "auto":
+        taken = torch.device(device or "cpu")
+        if taken.type == "cuda":
+            return torch.bfloat16 if torch.cuda.get_device_capability(taken) >= (8, 0) else torch.float32
+        enough = flops is not None and flops >= _MATRIX_UNITS_FROM
+        return torch.bfloat16 if taken.type == "cpu" and enough and _matrix_units() else torch.float32
     if key not in _PRECISIONS:
-        raise ValueError(f"unknown precision {key!r}: use 'float32' or 'bfloat16'")
+        raise ValueError(f"unknown precision {key!r}: use 'float32', 'bfloat16' or 'auto'")
     return _PRECISIONS[key]
 
 
@@ -159,6 +177,13 @@ def seeded(seed: int) -> Iterator[None]:
         if devices:
             torch.cuda.manual_seed_all(seed)
         yield
+
+
+def _matrix_units() -> bool:
+    """Whether this processor multiplies matrices of bfloat16 in units of their own, and oneDNN may use them."""
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "AMX").upper()
+    found = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(found.get("amx_bf16")) and ("AMX" in allowed or allowed in ("ALL", "DEFAULT"))
 
 
 def _num_cores() -> int:

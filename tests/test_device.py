@@ -44,12 +44,27 @@ def test_machine_describes_this_one():
 
 def test_precision_is_float32_unless_asked(monkeypatch):
     monkeypatch.delenv("HELPERS_PRECISION", raising=False)
-    assert device.precision("cpu", 10**9) is torch.float32
+    assert device.precision("cpu", 1e10) is torch.float32
     monkeypatch.setenv("HELPERS_PRECISION", "bfloat16")
     assert device.precision("cpu") is torch.bfloat16
     monkeypatch.setenv("HELPERS_PRECISION", "half")
-    with pytest.raises(ValueError, match="unknown precision 'half': use 'float32' or 'bfloat16'"):
+    with pytest.raises(ValueError, match="unknown precision 'half': use 'float32', 'bfloat16' or 'auto'"):
         device.precision("cpu")
+
+
+def test_automatic_precision_wants_matrix_units_and_enough_work(monkeypatch):
+    monkeypatch.setenv("HELPERS_PRECISION", "auto")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    assert device.precision("cpu", 4e9) is torch.bfloat16
+    assert device.precision("cpu", 1e8) is torch.float32
+    assert device.precision("cpu") is torch.float32
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert device.precision("cpu", 4e9) is torch.float32
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False}, raising=False)
+    assert device.precision_named("auto", "cpu", 4e9) is torch.float32
+    assert device.precision_named(torch.bfloat16) is torch.bfloat16
 
 
 @pytest.mark.parametrize(

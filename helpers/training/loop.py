@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from helpers import device as devices
 from helpers.data import Split, TensorBatches
 from helpers.data.base import checked_whole
-from helpers.training import optimisers, schedules
+from helpers.training import checkpoints, optimisers, schedules
 from helpers.training.flops import PASSES_PER_STEP
 from helpers.training.losses import Loss, Objective, objective
 
@@ -106,7 +106,6 @@ class Loop:
             raise ValueError(f"training needs a split with x and y (such as dataset.train), got {type(split).__name__}")
         self.options = options
         self.device = devices.pick(options.device)
-        self.dtype = devices.precision_named(options.precision or devices.precision(self.device))
         self.model = model.to(self.device)
         self.split = split.to(self.device)
         self.goal: Objective = objective(self.model, self.split, options.loss)
@@ -125,6 +124,9 @@ class Loop:
         self.num_steps = options.epochs * len(self.batches)
         self.latched = self.device.type == "cuda" and options.optimiser not in ("rmsprop", "muon")  # the fused ones
         work = PASSES_PER_STEP * (self.goal.flops or math.inf) * self.batch_size
+        chosen, known = options.precision, self.goal.flops and work
+        self.dtype = (devices.precision_named(chosen, self.device, known) if chosen
+                      else devices.precision(self.device, known))
         self.num_threads = 1 if self.device.type == "cpu" and work < _ONE_THREAD else torch.get_num_threads()
         self.inside = _Inside(self.device, self.num_threads)
         self.writes = True  # whether this process writes the checkpoint
@@ -133,6 +135,15 @@ class Loop:
     def lr_at(self, step: int) -> float:
         """Learning rate of the update that follows ``step`` updates."""
         return self.options.lr * schedules.named(self.options.schedule)(step, self.num_steps)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[int, dict[str, Tensor]]]:
+        """Weights by name and the optimiser's tensors, as a checkpoint keeps them."""
+        return self.model.state_dict(), checkpoints.optimiser_tensors(self.optimiser)
+
+    def put(self, weights: dict[str, Tensor], optimiser: dict[int, dict[str, Tensor]]) -> None:
+        """Go on from what ``state`` returned."""
+        self.model.load_state_dict(weights)
+        checkpoints.restore_optimiser(self.optimiser, optimiser)
 
     def batch(self, index: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Inputs and prepared targets of the examples ``index``; None takes all."""
@@ -293,7 +304,7 @@ def steps(
         momentum: μ of "momentum" and "nesterov".
         seed: order of the examples, dropout, augmentation; the global generators stay as they were.
         device: name of the device; None asks ``helpers.device.pick``.
-        precision: "float32" or "bfloat16"; None asks ``helpers.device.precision``.
+        precision: "float32", "bfloat16" or "auto" (the faster one); None asks ``helpers.device.precision``.
         augment: function (x, generator) → x applied to each batch on the device, see ``training.augment``.
 
     Raises:
