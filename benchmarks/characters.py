@@ -56,15 +56,22 @@ def build(shape: dict, block: dict) -> models.Decoder:
     return models.Decoder(len(CHARACTERS), **shape, **block, seed=0)
 
 
-def usual(model: nn.Module, num_steps: int, lr: float, starts: np.ndarray, schedule: str = "constant") -> nn.Module:
-    """Train by the loop as it is usually written: slices stacked on the host, unfused AdamW, float32."""
-    characters, context = texts()[0], model.context
+def usual(
+    model: nn.Module, num_steps: int, lr: float, starts: np.ndarray, schedule: str = "constant", *,
+    device: str = "cpu",
+) -> nn.Module:
+    """Train by the loop as it is usually written: slices stacked on the host, unfused AdamW, float32.
+
+    The batch size is the number of ``starts`` for an update.
+    """
+    characters, context, batch_size = texts()[0], model.context, len(starts) // num_steps
+    model.to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.1, foreach=False, fused=False)
     model.train()
     for step in range(num_steps):
-        chosen = starts[step * BATCH_SIZE:(step + 1) * BATCH_SIZE]
-        x = torch.stack([torch.from_numpy(characters[i:i + context]) for i in chosen])
-        y = torch.stack([torch.from_numpy(characters[i + 1:i + 1 + context]) for i in chosen])
+        chosen = starts[step * batch_size:(step + 1) * batch_size]
+        x = torch.stack([torch.from_numpy(characters[i:i + context]) for i in chosen]).to(device)
+        y = torch.stack([torch.from_numpy(characters[i + 1:i + 1 + context]) for i in chosen]).to(device)
         for group in optimiser.param_groups:
             group["lr"] = lr * schedules.named(schedule)(step, num_steps)
         logits = model(x)
@@ -77,19 +84,19 @@ def usual(model: nn.Module, num_steps: int, lr: float, starts: np.ndarray, sched
 
 def ours(
     model: nn.Module, num_steps: int, lr: float, *, optimiser: str = "adamw", schedule: str = "constant",
-    precision: str = "auto",
+    precision: str = "auto", batch_size: int = BATCH_SIZE, device: str = "cpu",
 ) -> nn.Module:
     """Train by the loop of ``helpers.training.stream``."""
-    options = Options(lr=lr, epochs=1, batch_size=BATCH_SIZE, optimiser=optimiser, schedule=schedule, weight_decay=0.1,
-                      device="cpu", precision=precision)
+    options = Options(lr=lr, epochs=1, batch_size=batch_size, optimiser=optimiser, schedule=schedule, weight_decay=0.1,
+                      device=device, precision=precision)
     for _ in stream.StreamLoop(model, texts()[0], model.context, num_steps, options).epoch(1):
         pass
     return model
 
 
-def windows(context: int, num_steps: int) -> np.ndarray:
+def windows(context: int, num_steps: int, batch_size: int = BATCH_SIZE) -> np.ndarray:
     """First characters of the windows that ``ours`` reads, in its order: int64 [num_steps · batch size]."""
-    return stream.Windows(len(texts()[0]), context, BATCH_SIZE, num_steps, 0).order(0).numpy()
+    return stream.Windows(len(texts()[0]), context, batch_size, num_steps, 0).order(0).numpy()
 
 
 def loss(model: nn.Module) -> float:

@@ -133,6 +133,14 @@ def test_a_memory_map_is_read_window_by_window(tmp_path):
     assert run(text=mapped)[1] == run()[1]
 
 
+def test_what_a_gpu_gathers_is_what_a_processor_reads():
+    text = np.random.default_rng(0).integers(0, 50, 1000).astype(np.uint16)
+    starts = np.array([0, 17, 990 - 9])
+    split = windows_at(text, starts, 9)
+    x, y = stream.gathered(stream.resident(text, torch.device("cpu")), torch.from_numpy(starts), 9)
+    assert torch.equal(x, split.x) and torch.equal(y, split.y)
+
+
 def test_the_loss_is_the_mean_over_the_tokens():
     model = models.Decoder(**TINY)
     found = stream.loss_of(model.train(), HELD_OUT)

@@ -97,11 +97,27 @@ class StreamLoop(Loop):
         self.batch_size = options.batch_size
         # of one window in one update
         self.flops_per_window = None if self.goal.flops is None else PASSES_PER_STEP * self.goal.flops
+        # a GPU keeps the whole stream and gathers there; on a processor it stays on disk
+        self.resident = resident(self.stream, self.device) if self.device.type == "cuda" else None
 
     def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The windows that begin at the tokens ``index``."""
+        if self.resident is not None:
+            return gathered(self.resident, index.to(self.device, non_blocking=True), self.context)
         split = windows_at(self.stream, index.numpy(), self.context)
         return split.x.to(self.device), split.y.to(self.device)
+
+
+def resident(stream: np.ndarray, device: torch.device) -> Tensor:
+    """The tokens [n] of ``stream`` on ``device``: int32, four bytes a token."""
+    return torch.from_numpy(np.asarray(stream).astype(np.int32)).to(device)
+
+
+def gathered(tokens: Tensor, index: Tensor, context: int) -> tuple[Tensor, Tensor]:
+    """Windows [B, context] that begin at ``index`` [B], and the same one token later; int64, by one gather."""
+    places = index[:, None] + torch.arange(context + 1, device=tokens.device)
+    windows = tokens[places].long()
+    return windows[:, :-1], windows[:, 1:]
 
 
 def stages(
