@@ -19,7 +19,8 @@ IDS = [one.id for one in fixtures.explorers()]
 def addresses(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explorers")
     shown = fixtures.explorers()
-    return {theme: fixtures.page(shown, folder / f"{theme}.html", theme).as_uri() for theme in THEMES}
+    found = {theme: fixtures.page(shown, folder / f"{theme}.html", theme).as_uri() for theme in THEMES}
+    return found | {one.id: fixtures.page([one], folder / f"only-{one.id}.html").as_uri() for one in shown}
 
 
 def computing():
@@ -51,7 +52,7 @@ def test_all_mount_without_errors_and_pass_axe(open_page, addresses, theme):
 
 @pytest.mark.parametrize("id", IDS)
 def test_sliders_move_and_change_the_drawing(open_page, addresses, id):
-    page, seen = open_page(addresses["light"])
+    page, seen = open_page(addresses[id])
     chromium.wait_ready(page)
     explorer = page.query_selector(f"#{id}")
     assert chromium.move_sliders(page, explorer) == []
@@ -61,7 +62,7 @@ def test_sliders_move_and_change_the_drawing(open_page, addresses, id):
 
 @pytest.mark.parametrize("kind", computing(), ids=lambda kind: kind.__name__)
 def test_the_page_computes_what_python_computes(open_page, addresses, kind):
-    page, _ = open_page(addresses["light"])
+    page, _ = open_page(addresses["line"])
     run = """async ([source, cases]) => {
       const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
       const { compute } = await import(url);
@@ -90,7 +91,7 @@ def compare(expected, found, where):
 
 
 def test_float16_and_bytes_arrive_as_packed(open_page, addresses):
-    page, _ = open_page(addresses["light"])
+    page, _ = open_page(addresses["line"])
     values = [0.0, 1.0, -2.5, 6.1e-5, 3e-7, 65504.0, 0.333251953125]
     text = source("threshold").rsplit("export default", 1)[0] + "\nexport default { floats, bytes: __core_mjs.bytes };"
     run = """async ([source, halves, raw]) => {

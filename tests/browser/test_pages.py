@@ -69,7 +69,7 @@ def test_page(open_page, address, name, way):
         if state != "ready":
             problems.append(f"{explorer.get_attribute('id')}: {state}")
         else:
-            stuck = chromium.move_sliders(page, explorer, 1 if how == "file" else None)
+            stuck = chromium.move_sliders(page, explorer, None if width == 380 else 1)
             problems += [f"{explorer.get_attribute('id')}: {one}" for one in stuck]
     page.evaluate("() => window.MathJax?.startup?.promise")
     wide = page.evaluate("document.documentElement.scrollWidth")
