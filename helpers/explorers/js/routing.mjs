@@ -82,8 +82,9 @@ export default {
         const width = Math.max(8, 0.5 * (p.px(2) - p.px(1)));
         const bar = (x, from, to, colour, opacity = 0.9) => { if (to > from) p.line([x, x], [from, to], { colour, width, opacity }).setAttribute("stroke-linecap", "butt"); };
         now.load.forEach((one, i) => { bar(i + 1, 0, now.taken[i], "blue"); bar(i + 1, now.taken[i], one, "red"); });
-        if (now.shift.some((s) => s)) now.shift.forEach((s, i) => p.text(i + 1, now.load[i], (s > 0 ? "+" : "") + format(Math.round(100 * s) / 100), { dy: -5, anchor: "middle" }));
         if (before) p.points(experts, before.load, { colour: "muted", hollow: true, size: 4, opacity: 0.7 });
+        const room = p.px(2) - p.px(1) > 36;                                  // on a telephone the table has them
+        if (room && now.shift.some((s) => s)) now.shift.forEach((s, i) => p.text(i + 1, now.load[i], (s > 0 ? "+" : "") + format(Math.round(100 * s) / 100), { dy: -7, anchor: "middle" }));
         p.rule({ y: (num * values.top_k) / num_experts, label: words.mean });
         if (values.capacity) p.rule({ y: now.places, label: `${words.places} ${now.places}`, colour: "red" });
       });

@@ -15,7 +15,7 @@ html[data-theme="dark"] .ce, body[data-jp-theme-light="false"] .ce { ${variables
 .ce-head { display: flex; justify-content: space-between; gap: 8px; align-items: baseline; }
 .ce-head label, .ce-check label { color: var(--ce-ink); font-size: 14px; margin: 0; font-weight: 400; }
 .ce-control { min-width: 0; }
-.ce-head label { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; min-width: 0; }
+.ce-head label { min-width: 0; line-height: 1.25; }
 .ce-head output { font-variant-numeric: tabular-nums; font-weight: 600; white-space: nowrap; color: var(--ce-blue); padding: 0; }
 .ce-track { position: relative; height: 26px; display: flex; align-items: center; }
 .ce-control.ce-marked { padding-bottom: 15px; }
@@ -25,6 +25,7 @@ html[data-theme="dark"] .ce, body[data-jp-theme-light="false"] .ce { ${variables
 .ce input[type=range]::-moz-range-progress { height: 4px; border-radius: 2px; background: var(--ce-blue); }
 .ce input[type=range]::-webkit-slider-thumb { -webkit-appearance: none; width: 18px; height: 18px; margin-top: -7px; border-radius: 50%; background: var(--ce-blue); border: 3px solid var(--ce-paper); box-shadow: 0 0 0 1px var(--ce-blue); }
 .ce input[type=range]::-moz-range-thumb { width: 12px; height: 12px; border-radius: 50%; background: var(--ce-blue); border: 3px solid var(--ce-paper); box-shadow: 0 0 0 1px var(--ce-blue); }
+.ce input:disabled { opacity: 0.35; cursor: not-allowed; filter: grayscale(1); }
 .ce :focus-visible { outline: 2px solid var(--ce-blue); outline-offset: 2px; border-radius: 4px; }
 .ce-tick { position: absolute; top: 5px; width: 2px; height: 16px; background: var(--ce-red); transform: translateX(-1px); pointer-events: none; }
 .ce-tick span { position: absolute; top: 17px; left: 0; transform: translateX(var(--shift, -50%)); white-space: nowrap; font-size: 11.5px; line-height: 1.2; color: var(--ce-red); }
