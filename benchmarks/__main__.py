@@ -1,6 +1,7 @@
 """``python -m benchmarks [names]`` times helpers against other libraries and prints ratios within one run.
 
-Names: linear, mlp, sweep, noise, muon, attention, augmentation, characters, import, rebuild, venture, explorers; none: all.
+Names: linear, mlp, sweep, noise, muon, attention, augmentation, characters, distributed,
+import, rebuild, venture, service, explorers; none: all.
 Nothing else should run on the machine meanwhile. Results also go to _build/bench/NAME.json.
 """
 
@@ -13,7 +14,20 @@ import subprocess
 import sys
 from dataclasses import asdict
 
-from benchmarks import attention, augmentation, characters, loops, muon, noise, rebuild, sweeps, timing, venture
+from benchmarks import (
+    attention,
+    augmentation,
+    characters,
+    distributed,
+    loops,
+    muon,
+    noise,
+    rebuild,
+    service,
+    sweeps,
+    timing,
+    venture,
+)
 from helpers import device
 
 REPEATS = 7
@@ -180,6 +194,23 @@ def character_models(repeats: int) -> bool:
     return met and good and reached
 
 
+def distributeds(repeats: int) -> bool:
+    """A step through accelerate with one process against a step without; true if it adds less than 5 per cent."""
+    rows, met, results = [], True, {}
+    for name in distributed.TASKS:
+        ours, theirs = timing.compare("distributed", list(distributed.CASES), name, repeats=repeats)
+        ratio, same = theirs.median / ours.median, abs(theirs.result / ours.result - 1) <= distributed.SAME
+        met = met and same and ratio <= distributed.LIMIT
+        milli = [f"{1e3 * case.median / distributed.NUM_STEPS:.0f}" for case in (ours, theirs)]
+        goal = f"≤ {distributed.LIMIT:g} {_verdict(ratio <= distributed.LIMIT)}"
+        rows.append([name, *milli, f"{ratio:.3f}", goal, _verdict(same)])
+        results[name] = {"ratio": ratio, "timings": [asdict(ours), asdict(theirs)]}
+    print("\naccelerate with one process")
+    print(timing.table(["task", "ms a step, without", "with", "ratio", "goal met", "same loss within 1 %"], rows))
+    timing.write("distributed", results)
+    return met
+
+
 def imports(repeats: int) -> bool:
     """The import of ``helpers.training`` against that of torch and pyplot; true if it takes at most 1.1 of it."""
     wanted = {"helpers.training": "import helpers.training", "torch and pyplot": "import torch, matplotlib.pyplot"}
@@ -234,7 +265,7 @@ def ventures(repeats: int) -> bool:
 def main() -> int:
     """Run the named comparisons; the exit status is 0 if every goal was met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    listed = __doc__.splitlines()[2].removesuffix(" none: all.").removesuffix(";")
+    listed = " ".join(__doc__.splitlines()[2:4]).removesuffix(" none: all.").removesuffix(";")
     parser.add_argument("names", nargs="*", help=f"{listed} (default: all)")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of each case that count")
     given = parser.parse_args()
@@ -247,9 +278,11 @@ def main() -> int:
         "attention": lambda: attentions(given.repeats),
         "augmentation": lambda: augmentations(given.repeats),
         "characters": lambda: character_models(given.repeats),
+        "distributed": lambda: distributeds(given.repeats),
         "import": lambda: imports(given.repeats),
         "rebuild": lambda: rebuilds(min(3, given.repeats)),
         "venture": lambda: ventures(given.repeats),
+        "service": lambda: service.bench(given.repeats),
     }
     unknown = [name for name in given.names if name not in (*comparisons, "explorers")]
     if unknown or given.repeats < 1:

@@ -91,9 +91,10 @@ def pile(text: np.ndarray, size: int, share: float, dirt: str, seed: int) -> tup
 
 def train(
     tokens: data.Tokens, text: np.ndarray, held_out: Split, *, size: int, share: float = 0.0, dirt: str = "none",
-    seed: int = 0, lr: float = LR, steps: int = STEPS,
+    seed: int = 0, lr: float = LR, steps: int | None = None,
 ) -> tuple[Row, float]:
-    """Train one decoder on one pile; return its row and the FLOP of the training."""
+    """Train one decoder on one pile; return its row and the FLOP of the training (``steps`` None: the whole budget)."""
+    steps = STEPS if steps is None else steps
     mixed, clean = pile(text, size, share, dirt, seed)
     context = MODEL["context"]
     wanted = steps * BATCH * context
@@ -112,13 +113,13 @@ def train(
 
 
 def settings() -> list[dict[str, Any]]:
-    """What is trained with every seed: clean and scrambled piles of each size; at the largest, copies and shorter runs."""
+    """What is trained with every seed: clean and scrambled piles of each size; copies; clean piles read less often."""
     found: list[dict[str, Any]] = [{"size": size, "share": share, "dirt": "scrambled" if share else "none"}
                                    for size in SIZES for share in SHARES]
     for share in SHARES[1:]:
         found.append({"size": SIZES[-1], "share": share, "dirt": "copies"})
         found.append({"size": round(SIZES[-1] * (1 - share)), "steps": round(STEPS * (1 - share))})
-    return found
+    return [*found, {"size": SIZES[1], "steps": STEPS // 2}]
 
 
 def corners() -> list[dict[str, Any]]:

@@ -18,14 +18,21 @@ from torch import nn
 from benchmarks import (
     broken,
     convolution,
+    distributed,
     family,
+    inference,
     language,
     memory,
     mixture,
+    quality,
     reader,
     retrieval,
+    router,
     search,
+    service,
     tokeniser,
+    tuning,
+    verifier,
     widths,
 )
 from helpers import data, metrics, models, records, training
@@ -105,16 +112,23 @@ def build(model: str, options: dict[str, Any]) -> nn.Module:
 
 
 RECIPES: dict[str, Recipe | Measurement] = {
+    verifier.NAME: Measurement(verifier.TITLE, verifier.measure),
     "broken-runs": Measurement(broken.TITLE, broken.measure),
     "rates-over-width": Measurement(widths.TITLE, widths.measure),
     "ask-python-retrieval": Measurement(retrieval.TITLE, retrieval.measure),
+    "ask-python-router": Measurement(router.TITLE, router.measure),
+    "ask-python-service": Measurement(service.TITLE, service.measure),
     "ask-python-language-model": Measurement(language.TITLE, language.measure),
     "ask-python-15m": Measurement(language.LARGE_TITLE, language.measure_large),
     "convolution-contest": Measurement(convolution.TITLE, convolution.measure),
     "glyph-reader": Measurement(reader.TITLE, reader.measure),
+    "data-quality": Measurement(quality.TITLE, quality.measure),
+    "inference-sampling": Measurement(inference.TITLE, inference.measure),
+    "scaling-out": Measurement(distributed.TITLE, distributed.measure),
     "scaling-family": Measurement(family.TITLE, family.measure),
     "memory-length": Measurement(memory.TITLE, memory.measure),
     "tokeniser-2048": Measurement(tokeniser.TITLE, tokeniser.measure),
+    "fine-tuning": Measurement(tuning.TITLE, tuning.measure),
     "experts-against-dense": Measurement(mixture.TITLE, mixture.measure),
     "search-table-digits": Measurement(search.TITLE, search.measure),
     "softmax-fashion-mnist": Recipe(

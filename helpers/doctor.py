@@ -25,6 +25,7 @@ EXTRAS = {
     "book": ("the book and JupyterLab", JUPYTER),
     "classroom": ("grading assignments", ("nbgrader",)),
     "export": ("exporting models", ("onnx", "onnxruntime")),
+    "serving": ("the HTTP service", ("fastapi", "httpx", "prometheus-client", "uvicorn")),
     "test": ("the tests", ("axe-playwright-python", "import-linter", "playwright", "ruff")),
 }
 NEEDED_DISK_GIGABYTES = 5

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -94,6 +95,19 @@ def test_bootstrap_keeps_rows_together_repeats_and_leaves_the_global_generator()
     assert str(metrics.Interval(0.12345, 0.5)) == "[0.123, 0.5]"
 
 
+@pytest.mark.parametrize("n, c, k", [(5, 2, 1), (5, 2, 3), (6, 0, 2), (6, 5, 2), (4, 4, 4)])
+def test_pass_at_k_counts_the_choices_that_hold_a_right_sample(n, c, k):
+    choices = list(itertools.combinations(range(n), k))
+    assert metrics.pass_at_k(n, c, k) == pytest.approx(sum(min(chosen) < c for chosen in choices) / len(choices))
+
+
+def test_pass_at_k_is_right_on_average_and_the_plain_formula_is_not():
+    """Source: chen2021; over c drawn from a binomial distribution with p = 0.1, n = 20."""
+    chance = [math.comb(20, c) * 0.1**c * 0.9 ** (20 - c) for c in range(21)]
+    assert sum(w * metrics.pass_at_k(20, c, 10) for c, w in enumerate(chance)) == pytest.approx(1 - 0.9**10)
+    assert sum(w * (1 - (1 - c / 20) ** 10) for c, w in enumerate(chance)) == pytest.approx(0.568, abs=5e-4)
+
+
 @pytest.mark.parametrize("call, message", [
     (lambda: metrics.accuracy([], []), "targets is empty"),
     (lambda: metrics.accuracy([0, 1], [0]), r"same shape, found \(2,\) and \(1,\)"),
@@ -106,6 +120,8 @@ def test_bootstrap_keeps_rows_together_repeats_and_leaves_the_global_generator()
     (lambda: metrics.roc_auc([0, 2], [0.1, 0.2]), "targets must hold both 0 and 1"),
     (lambda: metrics.recall_at_k([1], 0), "k must be at least 1, found 0"),
     (lambda: metrics.recall_at_k([0, 1], 1), "ranks count from 1.* found 0"),
+    (lambda: metrics.pass_at_k(5, 2, 6), "k must lie in 1 … 5, the number of samples drawn; found 6"),
+    (lambda: metrics.pass_at_k(5, 6, 1), "num_right must lie in 0 … 5, found 6"),
     (lambda: metrics.wilson(3, 2), "found 3 of 2"),
     (lambda: metrics.wilson(0, 0), "found 0 of 0"),
     (lambda: metrics.wilson(1, 2, 95), r"in \(0, 1\); found 95"),

@@ -35,6 +35,7 @@ _LOADERS: dict[str, tuple[str, str, str]] = {
     "python_stdlib": ("code", "load", "CARD"),
     "spiral": ("plane", "spiral", "SPIRAL"),
     "surfaces": ("surfaces", "load", "CARD"),
+    "text_table": ("text_table", "load", "CARD"),
     "wine": ("sklearn_sets", "wine", "WINE"),
 }
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MARK = '\n    """'  # ends a prompt; the summary begins behind it, as a docstring would
-MAX_PROMPT, MAX_ANSWER = 128, 28  # tokens
-PER_FILE = 4  # pairs, so that no file dominates
+MAX_PROMPT, MAX_ANSWER = 72, 28  # tokens
+PER_FILE = 10  # pairs, so that no file dominates
 _EDGES = " \t\"'rR"
 _SENTENCE = re.compile(r"[A-Z][^\n]*[ ][^\n]*[ ][^\n]*\.")
 

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
-from helpers.training.answers import Row, log_likelihoods
+from helpers.models import Decoder
+from helpers.training.answers import Row, batch, log_likelihoods
+from helpers.training.losses import IGNORED
 
 COMMON = frozenset("a an and are as at be by for from given in into is it its of on or that the their this to which "
                    "with return returns self".split())
@@ -47,19 +50,31 @@ def candidates(num: int, num_candidates: int, *, seed: int = 0) -> np.ndarray:
 
 @torch.no_grad()
 def scores(
-    model: nn.Module, rows: Sequence[Row], chosen: np.ndarray, *, dtype: torch.dtype = torch.float32
+    model: Decoder, rows: Sequence[Row], chosen: np.ndarray, sign: list[int], *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """How well each candidate fits each prompt: log p(answer | prompt) − log p(answer | sign alone), nats [n, k].
+    """How well each candidate fits each prompt: log p(answer | prompt) − log p(answer | sign), nats [n, k].
 
     The second term takes away what makes a sentence likely after any function, such as being short.
 
     Arguments:
-        model: a decoder.
-        rows: prompt and answer of each example; the last three tokens of a prompt are the sign that opens the answer.
+        model: a decoder in evaluation mode.
+        rows: prompt (two tokens or more) and answer of each example, in tokens.
         chosen: numbers of the candidates of each example [n, k], from ``candidates``.
+        sign: the tokens of a prompt without any function.
         dtype: float32, or bfloat16 for the matrix products.
     """
-    plain = log_likelihoods(model, [([rows[0][0][0], *sign(rows)], answer) for _, answer in rows], dtype=dtype)
-    pairs = [(rows[i][0], rows[j][1]) for i, row in enumerate(chosen) for j in row]
-    fitting = log_likelihoods(model, pairs, dtype=dtype).view(len(chosen), -1)
+    plain = log_likelihoods(model, [(sign, answer) for _, answer in rows], dtype=dtype)
+    where = next(model.parameters()).device
+    fitting = torch.empty(chosen.shape)
+    for i, numbers in enumerate(chosen):
+        prompt, answers = rows[i][0], [rows[j][1] for j in numbers]
+        x, y = batch([(prompt[-1:], answer) for answer in answers])
+        caches = model.caches(1)
+        with torch.autocast(where.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
+            model(torch.tensor([prompt[:-1]], device=where), caches)      # the prompt is read once
+            for cache in caches:
+                cache.keys, cache.values = (part.repeat(len(answers), 1, 1, 1) for part in (cache.keys, cache.values))
+            logits = model(x.to(where), caches).float()
+        losses = F.cross_entropy(logits.transpose(1, 2), y.to(where), ignore_index=IGNORED, reduction="none")
+        fitting[i] = -losses.sum(dim=1).cpu()
     return fitting - plain[torch.from_numpy(chosen)]

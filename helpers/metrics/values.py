@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,26 @@ def mean_reciprocal_rank(ranks: Any) -> float:
         ranks: place of the right answer for each question, from 1; infinity where it was not found; shape [n].
     """
     return float((1.0 / _ranks(ranks)).mean())
+
+
+def pass_at_k(num_samples: int, num_right: int, k: int) -> float:
+    """Return the chance that at least one of k samples is right, estimated without bias from more samples, in [0, 1].
+
+    It is 1 − C(n − c, k) / C(n, k): the share of choices of k among the n samples that hold a right one. Putting the
+    share c / n into 1 − (1 − p)^k instead is too low on average.
+
+    Derived in: book/project/post_training. Source: chen2021.
+
+    Arguments:
+        num_samples: samples n that were drawn for one task, at least k.
+        num_right: how many of them were right.
+        k: how many a user would draw, at least 1.
+
+    Raises:
+        ValueError: k or num_right out of range.
+    """
+    if not 1 <= k <= num_samples:
+        raise ValueError(f"k must lie in 1 … {num_samples}, the number of samples drawn; found {k}")
+    if not 0 <= num_right <= num_samples:
+        raise ValueError(f"num_right must lie in 0 … {num_samples}, found {num_right}")
+    return 1.0 - math.comb(num_samples - num_right, k) / math.comb(num_samples, k)

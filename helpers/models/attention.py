@@ -215,7 +215,7 @@ class Attention(nn.Module):
         if c.num_kv_heads < c.num_heads:
             share = c.num_heads // c.num_kv_heads
             k, v = k.repeat_interleave(share, dim=1), v.repeat_interleave(share, dim=1)
-        mixed = mix(q, k, v, mask, causal=mask is None and c.causal and t > 1)
+        mixed = mix(q, k, v, mask, causal=mask is None and c.causal and (cache is None or t > 1))
         if switches is not None:
             mixed = mixed * switches[:, None, None]
         return self.output(mixed.transpose(1, 2).reshape(b, t, -1))

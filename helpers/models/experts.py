@@ -27,11 +27,14 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens [..., D] → [..., D]."""
-        hidden = self.rise(x)
+        return self.output(self.activate(self.rise(x)))
+
+    def activate(self, hidden: Tensor) -> Tensor:
+        """What stands between the matrices; a gate halves the width."""
         if self.gated:
             gate, hidden = hidden.chunk(2, dim=-1)
-            return self.output(F.silu(gate) * hidden)
-        return self.output(F.gelu(hidden) if self.kind == "gelu" else F.relu(hidden).square())
+            return F.silu(gate) * hidden
+        return F.gelu(hidden) if self.kind == "gelu" else F.relu(hidden).square()
 
 
 def route(logits: Tensor, top_k: int, shift: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -158,23 +158,25 @@ def load(path: str | Path, model: nn.Module) -> nn.Module:
                          "copy it again") from error
     if known.get("format") != FORMAT:
         raise ValueError(f"{path.name} holds tensors, but no adapters of this course: choose another file")
-    plain, layers = dict(model.named_modules()), {}
-    for name, (rank, alpha) in json.loads(known["layers"]).items():
+    plain, bases = dict(model.named_modules()), {}
+    options = json.loads(known["layers"])
+    for name in options:
         base = plain.get(name)
-        base = base.base if isinstance(base, Adapted) else base
+        bases[name] = base = base.base if isinstance(base, Adapted) else base
         a, b = tensors[f"{name}.a"], tensors[f"{name}.b"]
         if not isinstance(base, nn.Linear) or [*base.weight.shape] != [len(b), a.shape[1]]:
             found = "no such layer" if not isinstance(base, nn.Linear) else f"one of {list(base.weight.shape)}"
             raise ValueError(f"{path.name} has an adapter for a layer {name} of [{len(b)}, {a.shape[1]}], the model "
                              f"has {found}: these adapters belong to another model")
-        layers[name] = Adapted(base, rank, alpha)
-        with torch.no_grad():
-            layers[name].a.copy_(a)
-            layers[name].b.copy_(b)
     for name, layer in adapted(model).items():
         _put(model, name, layer.base)
     model.requires_grad_(False)
-    for name, layer in layers.items():
+    for name, (rank, alpha) in options.items():
+        with device.seeded(0):                                   # what it draws is overwritten
+            layer = Adapted(bases[name], rank, alpha)
+        with torch.no_grad():
+            layer.a.copy_(tensors[f"{name}.a"])
+            layer.b.copy_(tensors[f"{name}.b"])
         _put(model, name, layer)
     return model
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from helpers import device
 from helpers.data.base import checked_whole, windows_at
 from helpers.training import optimisers, schedules
-from helpers.training.losses import IGNORED
 from helpers.training.loop import TrainingDiverged
+from helpers.training.losses import IGNORED
 
 Row = tuple[list[int], list[int]]  # prompt and answer in tokens
 _CHUNK = 64  # examples that are evaluated at once
@@ -68,9 +68,8 @@ def log_likelihoods(model: nn.Module, rows: Sequence[Row], *, dtype: torch.dtype
         some = order[start:start + _CHUNK]
         x, y = batch([rows[i] for i in some])
         with torch.autocast(where.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
-            logits = model(x.to(where))
-        losses = F.cross_entropy(logits.float().transpose(1, 2), y.to(where), ignore_index=IGNORED, reduction="none")
-        found[torch.tensor(some)] = -losses.sum(dim=1).cpu()
+            losses = _losses(model, x.to(where), y.to(where))
+        found[torch.tensor(some)] = -torch.zeros(x.shape).masked_scatter(y != IGNORED, losses.cpu()).sum(dim=1)
     model.train(was_training)
     return found
 
@@ -130,25 +129,31 @@ def steps(
             group["lr"] = lr * schedules.wsd(step, num_steps, warmup=0.1, decay=0.9)
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(where.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
-            loss = _loss(model, x, y)
+            loss = _losses(model, x, y).mean()
         old = 0.0
         if replay is not None:
             starts = generator.integers(len(replay) - x.shape[1] - 1, size=max(1, len(x) // 4))
             text = windows_at(replay, starts, x.shape[1])
             with torch.autocast(where.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
-                old = _loss(model, text.x.to(where), text.y.to(where))
+                old = _losses(model, text.x.to(where), text.y.to(where)).mean()
         if not torch.isfinite(loss):
-            raise TrainingDiverged(step + 1, 1, float(loss), lr)
+            raise TrainingDiverged(step + 1, 1, loss.item(), lr)
         total = loss if replay is None else (1 - replay_share) * loss + replay_share * old
         total.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        yield float(loss)
+        yield loss.item()
     model.eval()
 
 
-def _loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    return F.cross_entropy(model(x).flatten(0, 1).float(), y.flatten(), ignore_index=IGNORED)
+def _losses(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy [counted] of the targets that count; logits are worked out for these alone, a fifth of a step."""
+    counted = y != IGNORED
+    if model.softcap is not None:
+        logits = model(x)[counted]
+    else:
+        logits = model.output(model.stack(model.embedding(x))[counted])
+    return F.cross_entropy(logits.float(), y[counted], reduction="none")
 
 
 def _a_pass(rows: Sequence[Row], batch_size: int, generator: np.random.Generator) -> list[list[int]]:

@@ -187,9 +187,10 @@ def run(loop: Loop, dataset: Dataset, patience: int | None, checkpoint: str | Pa
             elif state.history[-1]["validation_loss"] < lowest:
                 state.best_epoch, state.best = epoch, _weights(loop.model)
             state.seconds = before + time.perf_counter() - start
-            if checkpoint is not None and loop.writes:
-                state.model, state.optimiser = loop.model.state_dict(), checkpoints.optimiser_tensors(loop.optimiser)
-                checkpoints.save(checkpoint, state)
+            if checkpoint is not None:
+                state.model, state.optimiser = loop.state()
+                if loop.writes:
+                    checkpoints.save(checkpoint, state)
     except TrainingDiverged as diverged:
         diverged.history = state.history
         raise
@@ -277,6 +278,5 @@ def resumed(loop: Loop, path: str | Path, configuration: dict) -> RunState:
                 f"the checkpoint {Path(path).name} was made with {key}={state.configuration.get(key)!r}, this run has "
                 f"{configuration[key]!r}: use the same value, or another file"
             )
-    loop.model.load_state_dict(state.model)
-    checkpoints.restore_optimiser(loop.optimiser, state.optimiser)
+    loop.put(state.model, state.optimiser)
     return state

@@ -21,26 +21,35 @@ from helpers.explorers.cashflow import CashFlow
 from helpers.explorers.chaos import Chaos
 from helpers.explorers.choices import Choices
 from helpers.explorers.context import CacheAgainstContext
+from helpers.explorers.copies import NearCopies
 from helpers.explorers.dilution import Dilution
+from helpers.explorers.dispatcher import Dispatcher
 from helpers.explorers.graph import Graph
 from helpers.explorers.hazards import SevenHazards
 from helpers.explorers.law import Law
+from helpers.explorers.leak import Leak
 from helpers.explorers.logit import LogitLoss
 from helpers.explorers.memory import MemoryLength
 from helpers.explorers.milestones import Milestones
 from helpers.explorers.overfitting import Overfitting
 from helpers.explorers.planner import CapitalPlanner
+from helpers.explorers.quality import DataQuality
 from helpers.explorers.race import Race
 from helpers.explorers.rates import RateSchedule
 from helpers.explorers.reader import GlyphReader, num_weights
+from helpers.explorers.router import Routers
 from helpers.explorers.routing import Routing
+from helpers.explorers.sampling import Sampling
+from helpers.explorers.scale_out import ScaleOut
 from helpers.explorers.schedule import ScheduleRisk
 from helpers.explorers.search import SearchBudget
 from helpers.explorers.size import SizeCounter
 from helpers.explorers.slope import Slope
+from helpers.explorers.speculation import Speculation
 from helpers.explorers.stack import Stack
 from helpers.explorers.stages import Stages
 from helpers.explorers.tokens import TokenCutter
+from helpers.explorers.tuning import Tuning
 from helpers.explorers.valley import Valley
 from helpers.explorers.valuation import Scorecard
 from helpers.explorers.waiting import Waiting
@@ -112,6 +121,15 @@ def boundary_sweeps(num_rates: int = 3, epochs: int = 6) -> tuple[dict, SimpleNa
     return sweeps, SimpleNamespace(train=SimpleNamespace(x=x, y=(x[:, 0] * x[:, 1] > 0).astype(int)))
 
 
+def routers() -> dict:
+    """Two invented routers at three sizes, in the form of the record ask-python-router."""
+    draw = np.random.default_rng(6)
+    return {name: {"test_accuracy": [[start, start + 0.02], [start + 0.1, start + 0.11], [start + 0.2, start + 0.21]],
+                   "confidences": [{"right": draw.integers(0, 9 + 4 * k, 50).tolist(),
+                                    "wrong": draw.integers(0, 9, 50).tolist()} for k in range(3)]}
+            for name, start in (("words", 0.5), ("network", 0.4))}
+
+
 def search_record() -> dict:
     """Invented trainings whose accuracy peaks inside the range, in the form of the record search-table-digits."""
     rng, sizes = np.random.default_rng(4), (9, 5, 3)
@@ -161,8 +179,13 @@ def explorers() -> list[Explorer]:
         CacheAgainstContext(id="context"),
         Chaos(id="chaos"),
         Choices(id="choices"),
+        NearCopies([4000, 300, 50, 10, 2, 5, 1, 4, 9, 20], id="copies"),
+        DataQuality([8192, 32768, 131072], [0, 0.25, 0.5], [[4.5, 4.5, 4.6], [3.1, 3.1, 3.2], [2.6, 2.8, 2.9]],
+                    [[0.7, 0.7, 0.8], [1.4, 1.5, 1.5], [2.1, 2.2, 2.5]], 131072, id="quality"),
         Dilution(id="dilution"),
         Law(id="law"),
+        Leak(["parses?", "passes?"], [0.0, 0.1], [0, 3, 6], rng.uniform(0, 1, (2, 2, 3)), rng.uniform(0, 1, (2, 2, 3)),
+             rng.uniform(0, 3, (2, 2, 3)), [[["pass"] * 3] * 2] * 2, id="leak"),
         LogitLoss(id="logit"),
         Milestones(id="milestones"),
         CapitalPlanner("training", id="training"),
@@ -170,6 +193,9 @@ def explorers() -> list[Explorer]:
         CapitalPlanner("runway", id="runway"),
         Routing({"even": rng.normal(size=(24, 8)), "collapsed": rng.normal(size=(24, 8)) + 2 * (np.arange(8) == 3)},
                 list("abcdefghijklmnopqrstuvwx"), id="routing"),
+        Sampling({"def f(": (rng.normal(0, 2, 80), [f"token {i}" for i in range(80)])}, id="sampling"),
+        ScaleOut(id="scale-out"),
+        Routers([100, 400, 1600], routers(), id="router"),
         ScheduleRisk(id="schedule"),
         Race(id="race"),
         RateSchedule("wsd", id="rates"),
@@ -181,9 +207,14 @@ def explorers() -> list[Explorer]:
         SizeCounter(id="size"),
         Slope(id="slope"),
         TokenCutter({"code": "x = sum(values)  # naïve 数学\n"}, 2.0, price_label="November", id="tokens"),
+        Tuning([32, 128, 512], {"all": [1.5, 1.3, 1.2], "rank 8": [1.4, 1.3, 1.25]},
+               {"all": [1.7, 1.8, 1.9], "rank 8": [1.7, 1.7, 1.75]}, (1.9, 1.65), id="tuning"),
         Scorecard({"one": [6, 8, 5], "two": [9, 6, 3]}, ["a", "b", "c"], [0.4, 0.3, 0.3], id="scorecard"),
         Waiting(id="waiting"),
+        Dispatcher(fixed_seconds=0.004, slot_seconds=0.0007, read_rate=4000, cache_bytes=8192, hour_price=0.08,
+                   source="Invented.", id="dispatcher"),
         SevenHazards(id="hazards"),
+        Speculation(id="speculation"),
         Stack(id="stack"),
         stages(),
     ]
