@@ -39,7 +39,7 @@ clean:  ## remove everything that was built (the environment stays: rm -r .venv 
 
 .venv/.installed-test: .venv/.installed-book
 	@echo "Installing what the tests need ..."
-	@$(PIP) -e '.[book,test,export]' || { echo "$(ADVICE)" >&2; exit 1; }
+	@$(PIP) -e '.[book,test,export,tables]' || { echo "$(ADVICE)" >&2; exit 1; }
 	@touch $@
 
 .venv/.installed-bench: .venv/.installed-book

@@ -66,8 +66,16 @@ CASES = {"training": alone, "training.distributed": accelerated}
 def worker(sizes: dict[str, dict[str, int]], output: str) -> None:
     """Time a step of each size and batch in all processes that torchrun started; the first one writes JSON."""
     torch.set_num_threads(1)
-    rows: dict[str, Any] = {}
-    world = int(os.environ["WORLD_SIZE"])
+    rows = _rows(sizes)  # its models are gone on return: one that outlives its process group can wait for ever
+    if int(os.environ["RANK"]) == 0:
+        Path(output).write_text(json.dumps(rows), encoding="utf-8")
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _rows(sizes: dict[str, dict[str, int]]) -> dict[str, float]:
+    """Median seconds of a step by size and batch, and of an exchange by size."""
+    rows, world = {}, int(os.environ["WORLD_SIZE"])
     for name, shape in sizes.items():
         for batch in sorted({n for some in BATCHES for n in (some, some * world)}):
             num = batch * (COUNTED + 1)
@@ -77,10 +85,7 @@ def worker(sizes: dict[str, dict[str, int]], output: str) -> None:
         if world > 1:
             num_numbers = sum(parameter.numel() for parameter in loop.parameters)
             rows[f"{name}, exchange"] = statistics.median(_exchange(num_numbers))
-    if int(os.environ["RANK"]) == 0:
-        Path(output).write_text(json.dumps(rows), encoding="utf-8")
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+    return rows
 
 
 def _seconds(steps: Iterator[Step]) -> list[float]:

@@ -71,7 +71,7 @@ class Plan:
 
 HOUSE = Plan(SHAPE | {"num_layers": 4, "d_model": 256, "num_heads": 4}, num_steps=3000, every=150)
 SMALL = Plan(SHAPE | {"num_layers": 2, "d_model": 64, "num_heads": 2}, num_steps=3000, every=150)
-LARGE = Plan(SHAPE | {"num_layers": 6, "d_model": 384, "num_heads": 6}, num_steps=3000, every=150, lr=4e-3)
+LARGE = Plan(SHAPE | {"num_layers": 6, "d_model": 384, "num_heads": 6}, num_steps=2100, every=150, lr=4e-3)
 
 
 def train(

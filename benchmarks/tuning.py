@@ -151,7 +151,7 @@ class Parts:
     def __init__(self, plan: Plan, corpus_sha256: str) -> None:
         folder = records.book_folder() / "mine"
         folder.mkdir(exist_ok=True)
-        self.path, self.plan = folder / "fine-tuning-parts.json", f"{replace(plan, seeds=(), rates={})} {corpus_sha256}"
+        self.path, self.plan = folder / "fine-tuning.parts", f"{replace(plan, seeds=(), rates={})} {corpus_sha256}"
         kept = json.loads(self.path.read_text()) if self.path.exists() else {}
         self.done: dict[str, Any] = kept["done"] if kept.get("plan") == self.plan else {}
 
@@ -227,7 +227,8 @@ def measure(plan: Plan | None = None, *, name: str = "python_code", log: Callabl
             "num_validation": len(task.rows["validation"]), "num_test": len(task.rows["test"]),
             "num_windows": plan.num_windows, "threads": torch.get_num_threads()},
         "seed": plan.seeds[0], "device": device.machine(device.pick()).name, "precision": "bfloat16",
-        "seconds": sum(row["seconds"] for row in runs), "flops": None, "corpus_sha256": corpus.sha256,
+        "seconds": sum({id(row): row["seconds"] for row in runs}.values()),     # a row may stand in two lists
+        "flops": None, "corpus_sha256": corpus.sha256,
         "curves": {f"{row['method']} {row['num']} seed {row['seed']}": row["losses"] for row in grid},
         "results": {"untuned": before, "best_rates": best, "tried": {method: _short(rows) for method, rows in
                                                                      tried.items()},

@@ -24,8 +24,9 @@ JUPYTER = ("anywidget", "ipywidgets", "jupyter-book", "jupyterlab", "jupyterlab-
 EXTRAS = {
     "book": ("the book and JupyterLab", JUPYTER),
     "classroom": ("grading assignments", ("nbgrader",)),
-    "export": ("exporting models", ("onnx", "onnxruntime")),
-    "serving": ("the HTTP service", ("fastapi", "httpx", "prometheus-client", "uvicorn")),
+    "export": ("exporting models", ("onnx", "onnxruntime", "onnxscript")),
+    "tables": ("tables in Parquet files", ("pyarrow",)),
+    "serving": ("the HTTP service", ("fastapi", "prometheus-client", "uvicorn")),
     "test": ("the tests", ("axe-playwright-python", "import-linter", "playwright", "ruff")),
 }
 NEEDED_DISK_GIGABYTES = 5

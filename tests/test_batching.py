@@ -82,10 +82,12 @@ def test_continuous_batching_is_never_slower_on_average_and_faster_under_load():
 @pytest.mark.parametrize(("call", "message"), [
     (lambda h: batching.serve([0.0], [1], [1, 2], **h), "must have one length above 0, found 1, 1 and 2"),
     (lambda h: batching.serve([], [], [], **h), "must have one length above 0, found 0, 0 and 0"),
-    (lambda h: batching.serve([1.0, 0.5], [1, 1], [1, 1], **h), "arrivals must be rising seconds from 0 up"),
+    (lambda h: batching.serve([1.0, 0.5], [1, 1], [1, 1], **h), "arrivals must be finite seconds that rise from 0 up"),
+    (lambda h: batching.serve([math.nan], [1], [1], **h), "arrivals must be finite seconds that rise from 0 up"),
     (lambda h: batching.serve([0.0], [0], [1], **h), "at least 1 token, found 0"),
     (lambda h: batching.serve([0.0], [1], [1], **h | {"slots": 0}), "slots must be a whole number of at least 1"),
     (lambda h: batching.serve([0.0], [1], [1], **h | {"queue": -1}), "queue must be 0 or more, found -1"),
+    (lambda h: batching.serve([0.0], [1], [1], memory=math.nan, **h), "memory must be 0 bytes or more, found nan"),
     (lambda h: Dispatcher(fixed_seconds=1, slot_seconds=1, read_rate=1, cache_bytes=1, hour_price=1, source="",
                           start={"load": 1}), "start value 'load' is unknown"),
     (lambda h: Dispatcher(fixed_seconds=0, slot_seconds=1, read_rate=1, cache_bytes=1, hour_price=1, source=""),

@@ -28,6 +28,21 @@ def test_a_folder_is_read_and_what_is_bad_is_named(tmp_path: Path) -> None:
     assert found.unread == ["bad.py: not UTF-8 (byte 2)", "empty.md: empty", "large.txt: larger than 200 bytes"]
 
 
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("closed.txt", "open.txt"):
+        (tmp_path / name).write_text("words", "utf8")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "closed.txt":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    found = c.read_folder(tmp_path)
+    assert [one.path for one in found.texts] == ["open.txt"] and found.unread == ["closed.txt: Permission denied"]
+
+
 def test_a_folder_that_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere: set the path"):
         c.read_folder(tmp_path / "nowhere")

@@ -1,8 +1,9 @@
 """Two processes over gloo give the numbers of one, whole or sharded, also after an interruption."""
 
 import json
+import multiprocessing
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,16 +15,52 @@ from helpers import data, models, training
 from helpers.training import checkpoints, distributed
 
 ALONE = {name: value for name, value in os.environ.items() if name not in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}
+# one process that has torch in memory and forks the rest: as torchrun does, but the seconds of importing are paid once
+NURSERY = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+if sys.platform != "win32":
+    NURSERY.set_forkserver_preload(["torch", "accelerate", "torch.distributed.fsdp", "helpers.training.distributed"])
 
 
-def command(num_processes, output, *options):
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(num_processes)]
-    return [*start, "-m", "helpers.training.distributed", "--output", str(output), *options]
+def as_rank(rank, world, port, said, function, *arguments):
+    """What torchrun does in a process: its place among the others in the environment, its errors in a file."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world),
+                   "MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "HELPERS_DEVICE": "cpu"}
+    with open(said, "a", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 2)
+    torch.set_num_threads(1)
+    function(*arguments)
 
 
-def launch(num_processes, output, *options):
-    given = command(num_processes, output, *options)
-    return subprocess.run(given, capture_output=True, text=True, timeout=120, env=ALONE)
+def started(world, said, function, *arguments):
+    """Start function(*arguments) in so many processes that can find each other."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    processes = [NURSERY.Process(target=as_rank, args=(rank, world, port, said, function, *arguments), daemon=True)
+                 for rank in range(world)]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def ended(processes, seconds=120):
+    """Wait for the processes, stop those that do not end, and return their exit codes."""
+    until = time.monotonic() + seconds
+    try:
+        for process in processes:
+            process.join(max(0, until - time.monotonic()))
+        return [process.exitcode for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def trained(world, folder, output, *options):
+    """The command line of helpers.training.distributed in so many processes: exit codes and what they said."""
+    said = folder / f"{output}.txt"
+    arguments = ["--output", str(folder / output), *options]
+    return ended(started(world, said, distributed.main, arguments)), said.read_text(encoding="utf-8")
 
 
 def assert_same(one, two, within=1e-5):
@@ -38,13 +75,15 @@ def test_two_processes_equal_one_and_go_on_to_the_same_curve(tmp_path):
     options = ["--data", "digits", "--lr", "0.01", "--batch-size", "63", "--seed", "2", "--checkpoint", str(place)]
     digits = data.load("digits", seed=2)
     one = training.fit(models.MLP(64, [32], 10, seed=2), digits, lr=0.01, epochs=3, batch_size=63, seed=2)
-    done = launch(2, tmp_path / "two.json", "--epochs", "2", *options)
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
+            "helpers.training.distributed", "--output", str(tmp_path / "two.json"), "--epochs", "2", *options]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, env=ALONE)
     assert done.returncode == 0, done.stderr
     two = json.loads((tmp_path / "two.json").read_text())
     assert two["stamp"]["configuration"]["num_processes"] == 2
     assert_same(one.history[:3], two["history"])
-    done = launch(2, tmp_path / "more.json", "--epochs", "3", "--resume", "--sharded", *options)
-    assert done.returncode == 0, done.stderr                 # the rest sharded: the file holds whole tensors
+    codes, said = trained(2, tmp_path, "more.json", "--epochs", "3", "--resume", "--sharded", *options)
+    assert codes == [0, 0], said                             # the rest sharded: the file holds whole tensors
     more = json.loads((tmp_path / "more.json").read_text())
     assert more["stamp"]["configuration"]["sharded"]
     assert more["history"][:3] == two["history"]
@@ -55,25 +94,23 @@ def test_two_processes_equal_one_and_go_on_to_the_same_curve(tmp_path):
         torch.testing.assert_close(saved.model[name], tensor, atol=1e-4, rtol=1e-3)
 
 
-def test_a_process_killed_in_the_middle_costs_at_most_one_epoch(tmp_path):
-    place = tmp_path / "run.safetensors"
+def test_a_process_killed_in_the_middle_costs_at_most_one_epoch(tmp_path, monkeypatch):
+    """The one that writes is killed; the other ends with an error, and one alone goes on from the file."""
+    place, said = tmp_path / "run.safetensors", tmp_path / "said.txt"
     options = ["--data", "digits", "--lr", "0.01", "--batch-size", "64", "--checkpoint", str(place)]
-    running = subprocess.Popen(command(2, tmp_path / "a.json", "--epochs", "4000", *options), env=ALONE,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 60
-        while not place.exists() and running.poll() is None and time.monotonic() < until:
-            time.sleep(0.05)
-        assert place.exists()
-    finally:
-        running.send_signal(signal.SIGTERM)
-        running.wait(timeout=60)
+    running = started(2, said, distributed.main, ["--output", str(tmp_path / "a.json"), "--epochs", "4000", *options])
+    until = time.monotonic() + 60
+    while not place.exists() and running[0].is_alive() and time.monotonic() < until:
+        time.sleep(0.05)
+    running[0].kill()
+    codes = ended(running, seconds=60)
+    assert place.exists() and codes[0] < 0 and codes[1] == 1, said.read_text(encoding="utf-8")
     finished = checkpoints.load(place).epoch
     epochs = finished + 1
-    done = launch(2, tmp_path / "b.json", "--epochs", str(epochs), "--resume", *options)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    distributed.main(["--output", str(tmp_path / "b.json"), "--epochs", str(epochs), "--resume", *options])
     again = json.loads((tmp_path / "b.json").read_text())["history"]
-    assert [row["epoch"] for row in again] == list(range(epochs + 1))
+    assert 1 <= finished < 4000 and [row["epoch"] for row in again] == list(range(epochs + 1))
 
 
 def test_one_process_says_how_to_start_two(tmp_path, capsys, monkeypatch):
@@ -144,16 +181,28 @@ def test_what_is_wrong_is_said_before_a_process_group_starts(tmp_path):
 
 
 def test_divergence_stops_all_processes(tmp_path):
-    done = launch(2, tmp_path / "two.json", "--data", "digits", "--lr", "1e30", "--optimiser", "sgd")
-    assert done.returncode != 0 and not (tmp_path / "two.json").exists()
-    assert done.stderr.count("TrainingDiverged: the loss became") >= 2
+    codes, said = trained(2, tmp_path, "two.json", "--data", "digits", "--lr", "1e30", "--optimiser", "sgd")
+    assert codes == [1, 1] and not (tmp_path / "two.json").exists()
+    assert said.count("TrainingDiverged: the loss became") == 2
 
 
-def test_the_recording_and_the_bench_run_at_toy_size(monkeypatch):
+def test_the_recording_and_the_bench_run_at_toy_size(tmp_path, monkeypatch):
+    """One process through torchrun as in a recording, two from the nursery."""
     from benchmarks import distributed as bench
     from benchmarks import timing
 
     toy = {"toy": {"num_layers": 1, "d_model": 16, "num_heads": 2}}
+    through_torchrun = bench.launch
+
+    def launch(num_processes, sizes):
+        if num_processes == 1:
+            return through_torchrun(1, sizes)
+        output, said = tmp_path / "rows.json", tmp_path / "said.txt"
+        codes = ended(started(num_processes, said, bench.worker, sizes, str(output)))
+        assert codes == [0] * num_processes, said.read_text(encoding="utf-8")
+        return json.loads(output.read_text())
+
+    monkeypatch.setattr(bench, "launch", launch)
     payload = bench.measure(toy, rounds=1)
     row = payload["results"][f"toy, batch {bench.BATCHES[0]}"]
     assert row["num_parameters"] == models.count(bench._decoder(toy["toy"])) and row["strong_efficiency"] > 0

@@ -83,7 +83,8 @@ def test_keep_leaves_the_first_and_does_not_follow_chains() -> None:
 def test_contained_is_the_share_of_runs() -> None:
     known = d.shingles("the quick brown fox jumps over the lazy dog", 3)
     assert d.contained("the quick brown fox sleeps", known, 3) == pytest.approx(2 / 3)
-    assert d.contained("", known, 3) == 0
+    assert d.contained("", known, 3) == 0 == d.contained("the quick brown fox", known[:0], 3)
+    assert d.contained("zebras yawn at xylophones all day", known, 3) == 0
 
 
 @pytest.mark.parametrize(("call", "words"), [

@@ -36,8 +36,8 @@ def test_the_number_of_parameters_is_rank_times_inputs_plus_outputs():
     wanted = sum(3 * (layer.in_features + layer.out_features) for layer in linear)
     model = lora.add(decoder(), 3)
     assert models.count(model) == wanted and len(lora.adapted(model)) == len(linear) == 2 * 5
-    few = lora.add(decoder(), 3, where=["attention.queries"])
-    assert models.count(few) == 2 * 3 * 32
+    for where in (["attention.queries"], "attention.queries"):
+        assert models.count(lora.add(decoder(), 3, where=where)) == 2 * 3 * 32
 
 
 def test_any_dense_update_of_rank_r_is_an_adapter_of_rank_r():

@@ -108,4 +108,4 @@ def test_the_plain_commands_of_the_readme_are_those_of_make():
     assert plain == {name: recipe.split(" --port")[0] for name, recipe in recipes.items()}
     extras = r"pip install -c constraints\.txt -e [\"']\.\[([\w,]+)\]"
     asked = re.findall(extras, MAKEFILE.replace("$(PIP)", "pip install -c constraints.txt"))
-    assert asked == ["book", "book,test,export", "book,bench"] == re.findall(extras, readme)
+    assert asked == ["book", "book,test,export,tables", "book,bench"] == re.findall(extras, readme)

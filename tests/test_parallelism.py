@@ -63,6 +63,10 @@ def test_each_split_costs_what_its_formula_says():
 def test_more_sequences_than_replicas_can_share_leave_some_waiting():
     even, odd = (p.step_time(SMALL, p.Layout(data=4, batch=batch), "h100") for batch in (8, 9))
     assert odd.compute == pytest.approx(even.compute * 1.5)  # the busiest replica has three instead of two
+    twos = p.step_time(SMALL, p.Layout(data=2, batch=8, micro_batch=2, pipeline=2), "h100")
+    ones = p.step_time(SMALL, p.Layout(data=2, batch=8, pipeline=2), "h100")
+    assert twos.compute == pytest.approx(ones.compute)       # two micro-batches instead of four: a longer bubble
+    assert twos.bubble == pytest.approx(2 * ones.bubble)
 
 
 @pytest.mark.parametrize(("stage", "gigabytes"), [(0, 120), (1, 31.4), (2, 16.6), (3, 1.9)])

@@ -122,6 +122,16 @@ def test_the_estimate_of_the_divergence_is_right_on_average_and_never_negative()
     assert float((p * each).sum()) == pytest.approx(float((p * (p / q).log()).sum()), abs=1e-6) and (each >= 0).all()
 
 
+def test_the_slope_of_the_kl_term_is_that_of_the_divergence_the_other_way_round():
+    logits, q = torch.tensor([0.7, 0.2, 0.1]).log().requires_grad_(), torch.tensor([0.5, 0.3, 0.2])
+    log_p = logits.log_softmax(0)
+    each = [policy.policy_loss(log_p[k].view(1, 1), q[k].log().view(1, 1), torch.zeros(1), 1.0, 1) for k in range(3)]
+    mean = sum(p * loss for p, loss in zip(log_p.exp().detach(), each))   # over draws, which are held fixed
+    slope, = torch.autograd.grad(mean, logits, retain_graph=True)
+    wanted, = torch.autograd.grad((q * (q.log() - log_p)).sum(), logits)
+    assert torch.allclose(slope, wanted, atol=1e-6) and float(slope.abs().max()) > 0.05
+
+
 def test_samples_follow_the_model(tokeniser):
     """The chance of the first token: what was drawn against the softmax; the same seed draws the same."""
     model = models.Decoder(**TINY, seed=1).eval()

@@ -1,11 +1,16 @@
 """Every kind of escape that the verifier promises to stop is tried here."""
 
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
+from helpers.evaluation import _cell
+from helpers.evaluation import sandbox as room
 from helpers.evaluation.sandbox import Limits, Sandbox, network_namespace
 
 TEST = ">>> f(3)\n4\n>>> f(10)\n11\n"
@@ -90,6 +95,8 @@ def test_candidates_do_not_see_each_other(sandbox):
     ("def f(x):\n    return f(x)\n", {"error"}),
     ("import sys\nsys.setrecursionlimit(10**9)\ndef f(x):\n    return f(x)\n", {"crashed", "memory", "time"}),
     ("print('x' * 10**7)\n", {"output"}),
+    ("raise ValueError('x' * 10**7)\n", {"output"}),
+    ("class E(Exception):\n    def __str__(self):\n        while True:\n            pass\nraise E\n", {"time"}),
     ("while True:\n    print('x' * 1000)\n", {"output"}),
     ("def f(x):\n    return 'x' * 10**6\n", {"output"}),
     ("import os\nwhile True:\n    os.write(3, b'x' * 4096)\n", {"output", "time"}),
@@ -140,6 +147,50 @@ def test_what_is_refused(sandbox, code, event):
     after(sandbox)
 
 
+def test_no_built_in_module_comes_in_without_an_import(sandbox):
+    """``pwd`` would read a file without an audit event, a second ``posix`` would bring back what was taken out."""
+    code = """import sys
+bootstrap, found = sys.modules["_frozen_importlib"], []
+for name in sys.builtin_module_names:
+    if name not in sys.modules:
+        try:
+            bootstrap._gcd_import(name)
+        except (ImportError, AttributeError, PermissionError):
+            continue
+        found.append(name)
+try:
+    sys.modules["_imp"].create_builtin(bootstrap.ModuleSpec("posix", None))
+    found.append("posix")
+except AttributeError:
+    pass
+def f(x):
+    return len(sys.builtin_module_names) > 9, found
+"""
+    assert sandbox.check(code, ">>> f(1)\n(True, [])\n").passed
+
+
+def test_what_has_no_audit_event_is_taken_out(sandbox):
+    names = sum(_cell.SILENT.values(), ())
+    assert {"pidfd_open", "pidfd_send_signal", "setpriority", "sched_setaffinity", "memfd_create"} <= set(names)
+    code = f"""import os, sys
+def f(x):
+    places = (os, *(sys.modules[name] for name in ("posix", "signal", "_signal", "_imp")))
+    return [name for name in {names!r} for place in places if hasattr(place, name)]
+"""
+    assert sandbox.check(code, ">>> f(1)\n[]\n").passed
+
+
+@pytest.mark.parametrize("words", [(), ("--net",), ("--net", "--map-current-user"), ("--net", "--map-root-user")])
+def test_it_works_in_every_namespace_that_the_system_allows(monkeypatch, words):
+    start = ("unshare", *words) if words else ()
+    if words and (not shutil.which("unshare") or subprocess.run([*start, "true"], capture_output=True).returncode):
+        pytest.skip("the system does not allow this namespace")
+    monkeypatch.setattr(room, "network_namespace", lambda: start)
+    with Sandbox() as one:
+        after(one)
+        assert one.check("open('/etc/passwd')\n" + GOOD, TEST).outcome == "refused"
+
+
 def test_a_secret_file_cannot_be_read_and_no_file_written(sandbox, tmp_path):
     secret, target = tmp_path / "secret.txt", tmp_path / "written.txt"
     secret.write_text("4711")
@@ -178,8 +229,6 @@ def test_root_becomes_nobody(sandbox):
 
 @pytest.mark.skipif(not network_namespace(), reason="the system gives no network namespace")
 def test_the_namespace_has_no_network(sandbox):
-    import subprocess
-    import sys
     done = subprocess.run([*network_namespace(), sys.executable, "-c",
                            "import socket; socket.create_connection(('127.0.0.1', 1), 1)"],
                           capture_output=True, text=True, check=False)

@@ -137,6 +137,14 @@ def test_expected_tokens_and_stop() -> None:
     assert Speculation(PROMPT, [4, 4], [1, 4]).acceptance == pytest.approx(5 / 6)
 
 
+def test_a_stop_among_kept_tokens_is_not_a_refusal() -> None:
+    model, prompt = tiny(1), torch.tensor([[0, 2, 1]])
+    plain = generate(model, prompt, 6, top_k=1)[0, 3:].tolist()
+    found = speculate(model, model, prompt, 12, num_drafted=6, stop=plain[0], top_k=1)       # it guesses right
+    assert found.tokens.tolist() == [[0, 2, 1, plain[0]]] and (found.drafted, found.accepted) == ([1], [1])
+    assert found.acceptance == 1.0
+
+
 def test_training_mode_and_generator_stay() -> None:
     model, draft = tiny(1).train(), tiny(2)
     before = torch.get_rng_state()

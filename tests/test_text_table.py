@@ -49,6 +49,8 @@ def test_groups_stay_together(tmp_path):
     path = write(path, [(*row, f"{k % 8 // 2}{row[1]}") for k, row in enumerate(ROWS)],
                  ("body", "team", "who"))
     refuse(path, "the table cannot be split: .* or take a finer group", text="body", label="team", group="who")
+    write(path, [*rows, ("words", "access", " ")], ("body", "team", "who"))
+    refuse(path, "row 26 has no group; mend or remove", text="body", label="team", group="who")
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
@@ -57,6 +59,12 @@ def test_semicolons_tabs_and_quoted_texts(tmp_path, delimiter):
     table = data.load("text_table", path=write(tmp_path / "own.csv", rows, delimiter=delimiter))
     assert 'say "printer number 0 is broken", ' + f"{delimiter}\nplease" in sum(
         (split.texts for split in table.splits().values()), [])
+
+
+def test_old_line_ends_are_read(tmp_path):
+    path = write(tmp_path / "own.csv")
+    path.write_bytes(path.read_bytes().replace(b"\r\n", b"\r"))
+    assert sum(map(len, data.load("text_table", path=path).splits().values())) == 24
 
 
 def test_copies_are_counted_and_contradictions_named(tmp_path):
@@ -79,6 +87,8 @@ def test_other_encodings_are_read_when_named(tmp_path):
     path = write(tmp_path / "own.csv", rows, encoding="utf-16")
     refuse(path, "is not UTF-8: byte 0xff in line 1; .*UTF-16")
     assert data.load("text_table", path=path, encoding="utf-16").classes == ["gerät", "zugang"]
+    path = write(tmp_path / "own.csv", rows, encoding="utf-7")                        # ASCII bytes, other letters
+    assert data.load("text_table", path=path, encoding="utf-7").classes == ["gerät", "zugang"]
     path = write(tmp_path / "own.csv", rows, encoding="utf-8-sig")                    # with a byte-order mark
     assert data.load("text_table", path=path).classes == ["gerät", "zugang"]
 
@@ -118,7 +128,7 @@ def test_bad_files_and_columns(tmp_path):
     (tmp_path / "own.xlsx").write_bytes(b"PK")
     refuse(tmp_path / "own.xlsx", "own.xlsx is neither .csv, .tsv, .txt nor .parquet")
     (tmp_path / "own.csv").write_text("")
-    refuse(tmp_path / "own.csv", "own.csv is empty|no column")
+    refuse(tmp_path / "own.csv", "own.csv is empty: expected a header and rows")
     (tmp_path / "own.csv").write_bytes(b"text,label\na\0b,c\n")
     refuse(tmp_path / "own.csv", "holds null bytes, so it is no CSV file")
     (tmp_path / "own.csv").write_text('text,label\n"never closed,a\n')
@@ -135,7 +145,7 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
         return load(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    refuse(tmp_path / "own.parquet", "own.parquet needs pyarrow, which is not installed: pip install pyarrow, or save",
+    refuse(tmp_path / "own.parquet", r"needs pyarrow, which is not installed: pip install -e '.\[tables\]', or save",
            ImportError)
 
 

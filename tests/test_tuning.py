@@ -68,6 +68,12 @@ def test_a_pair_is_the_source_without_docstring_and_its_first_sentence():
     assert summaries.from_file(source("def f(:")) == []
 
 
+def test_a_bare_line_keeps_its_letters():
+    for line in ('    """Return the car."""', "r'''Return the car.", 'R"Return the car."', "Return the car. "):
+        assert summaries.bare(line) == "Return the car."
+    assert summaries.bare("run the car") == "run the car"
+
+
 def corpus_of(*texts):
     files = [source(text, f"{split}/{number}.py", split) for number, (split, text) in enumerate(texts)]
     return Corpus("python_code", files, [], "0" * 64)
@@ -155,6 +161,7 @@ def test_replay_keeps_old_text_better():
 @pytest.mark.parametrize("options, message", [
     ({"lr": 0.0}, "lr"), ({"num_steps": 0}, "num_steps must be a whole number"), ({"batch_size": 0}, "batch_size"),
     ({"replay": np.arange(40), "replay_share": 1.0}, r"replay_share is a weight in \(0, 1\), got 1.0"),
+    ({"replay": np.arange(9)}, "replay must have at least 10 tokens for pairs of this length, got 9"),
 ])
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
@@ -224,6 +231,10 @@ def test_the_recipe_at_toy_size(tmp_path, monkeypatch):
     assert {row["trainable"] for row in results["grid"] if row["method"] == "LoRA 2"} == {
         models.count(lora.add(copy.deepcopy(weights[0]), 2))}
     assert len(results["untuned"]["ranks"]) == 6 and len(results["rivals"]["nearest"]["written"]) == 2
+    once = {(row["method"], row["lr"], row["num"], row["seed"]): row["seconds"]
+            for row in sum(results["tried"].values(), []) + results["grid"]}
+    others = sum(row["seconds"] for row in results["extra"].values())
+    assert payload["seconds"] == pytest.approx(sum(once.values()) + others)
     assert records.save("fine-tuning", payload, mine=False).exists()
     again = tuning.measure(plan, log=lambda line: pytest.fail(f"computed once more: {line}"))
     assert again["results"] == results and len(lines) == 1 + 4 + 9 + 4

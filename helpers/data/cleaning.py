@@ -67,11 +67,14 @@ def read_folder(
         if not name.endswith(tuple(suffixes)):
             others[file.suffix or "no suffix"] += 1
             continue
-        if file.stat().st_size > max_bytes:
-            unread.append(f"{name}: larger than {max_bytes:,} bytes")
-            continue
         try:
+            if file.stat().st_size > max_bytes:
+                unread.append(f"{name}: larger than {max_bytes:,} bytes")
+                continue
             text = file.read_bytes().decode("utf-8")
+        except OSError as error:
+            unread.append(f"{name}: {error.strerror or error}")
+            continue
         except UnicodeDecodeError as error:
             unread.append(f"{name}: not UTF-8 (byte {error.start})")
             continue

@@ -100,7 +100,7 @@ def chance(similarity: float | np.ndarray, bands: int, rows: int) -> float | np.
     values = np.asarray(similarity, float)
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError(f"a Jaccard similarity lies in 0 … 1, found {similarity!r}")
-    return 1 - (1 - similarity**rows) ** bands
+    return 1 - (1 - values**rows) ** bands
 
 
 def candidates(signatures: np.ndarray, bands: int, rows: int) -> set[tuple[int, int]]:
@@ -110,7 +110,7 @@ def candidates(signatures: np.ndarray, bands: int, rows: int) -> set[tuple[int, 
         signatures: [texts, at least bands · rows].
 
     Raises:
-        ValueError: bands · rows exceeds the length of the signatures.
+        ValueError: bands or rows below 1, or bands · rows exceeds the length of the signatures.
     """
     needed = checked_whole("bands", bands) * checked_whole("rows", rows)
     if signatures.ndim != 2 or signatures.shape[1] < needed:
@@ -187,8 +187,13 @@ def contained(text: str, known: np.ndarray, size: int = 13) -> float:
 
     Arguments:
         text: such as one that a model is evaluated on; without words its share is 0.
-        known: shingles of the same size, such as those of the training text.
+        known: shingles of the same size, rising, such as those of the training text.
         size: words in a run.
+
+    Raises:
+        ValueError: a size below 1.
     """
     found = shingles(text, size)
-    return float(np.isin(found, known).mean()) if len(found) else 0.0
+    if not len(found) or not len(known):
+        return 0.0
+    return float((known[np.searchsorted(known, found).clip(max=len(known) - 1)] == found).mean())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MARK = '\n    """'  # ends a prompt; the summary begins behind it, as a docstring would
 MAX_PROMPT, MAX_ANSWER = 72, 28  # tokens
 PER_FILE = 10  # pairs, so that no file dominates
-_EDGES = " \t\"'rR"
+_OPENING = re.compile(r"""[rR]?["']+""")
 _SENTENCE = re.compile(r"[A-Z][^\n]*[ ][^\n]*[ ][^\n]*\.")
 
 
@@ -79,9 +79,16 @@ def from_file(file: SourceFile) -> list[Pair]:
     return [pair for _, pair in sorted(found, key=lambda each: each[0])]
 
 
+def bare(line: str) -> str:
+    """Return a line without indentation and the quotation marks of a docstring, so that equal sentences agree."""
+    line = line.strip()
+    opening = _OPENING.match(line)
+    return line[opening.end() if opening else 0:].strip(" \t\"'")
+
+
 def lines_of(corpus: Corpus) -> set[str]:
-    """Return all lines of the training files, without indentation and quotation marks at their ends."""
-    return {line.strip(_EDGES) for file in corpus.split("train") for line in file.text.split("\n")}
+    """Return all lines of the training files, each one ``bare``."""
+    return {bare(line) for file in corpus.split("train") for line in file.text.split("\n")}
 
 
 def pairs(corpus: Corpus, split: str, tokeniser: Tokenizer, *, num: int | None = None, seed: int = 0) -> list[Pair]:
@@ -117,7 +124,7 @@ def pairs(corpus: Corpus, split: str, tokeniser: Tokenizer, *, num: int | None =
                  if len(head.ids) <= MAX_PROMPT and len(tail.ids) <= MAX_ANSWER]
         before = len(found)
         for place in generator.permutation(len(short)):
-            key = short[place].summary.strip(_EDGES)
+            key = bare(short[place].summary)
             if key not in seen and len(found) - before < PER_FILE:
                 seen.add(key)
                 found.append(short[place])

@@ -113,20 +113,21 @@ class TextTable:
 
 def _decoded(path: Path, encoding: str | None) -> str:
     raw = path.read_bytes()
+    utf8 = encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
     try:
         as_utf8 = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
+        if utf8:
             line = raw.count(b"\n", 0, error.start) + 1
             guess = "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252 or gb18030, for example"
             raise ValueError(f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} in line {line}; save it as "
                              f"UTF-8, or name its encoding with encoding= ({guess})") from None
     else:
-        if encoding is not None and not raw.isascii() and "utf" not in encoding.lower():
+        if utf8:
+            return as_utf8
+        if not raw.isascii() and "utf" not in encoding.lower():
             raise ValueError(f"{path.name} is valid UTF-8, so encoding={encoding!r} would spoil its letters: "
                              "leave encoding= out")
-        if encoding is None or "16" not in encoding:
-            return as_utf8
     try:
         return raw.decode(encoding)
     except LookupError:
@@ -143,7 +144,7 @@ def _csv(path: Path, wanted: Sequence[str], encoding: str | None) -> dict[str, l
     if "\0" in content:
         raise ValueError(f"{path.name} holds null bytes, so it is no CSV file in this encoding: save the table as "
                          "CSV in UTF-8, or name its encoding with encoding=")
-    first = content.split("\n", 1)[0]
+    first = re.split(r"[\r\n]", content, maxsplit=1)[0]
     mark = max(",;\t", key=lambda sign: (len(set(wanted) & set(next(csv.reader([first], delimiter=sign), []))),
                                          first.count(sign)))
     try:
@@ -168,8 +169,8 @@ def _parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise ImportError(f"reading {path.name} needs pyarrow, which is not installed: pip install pyarrow, or save "
-                          "the table as CSV") from None
+        raise ImportError(f"reading {path.name} needs pyarrow, which is not installed: pip install -e "
+                          "'.[tables]', or save the table as CSV") from None
     try:
         _check_columns(path, wanted, parquet.read_schema(path).names)
         table = parquet.read_table(path, columns=list(dict.fromkeys(wanted)))
@@ -201,13 +202,13 @@ def key(text: str) -> str:
 
 def _filled(path: Path, columns: dict[str, list[Any]], names: dict[str, str],
             skip_empty: bool) -> tuple[list[int], str]:
-    """Rows that hold text and label, and words about those that do not."""
+    """Rows that hold a text, a label and, where asked for, a group, and words about those that do not."""
     keep, left_out = set(range(len(columns[names["text"]]))), []
-    for what in ("text", "label"):
-        column = columns[names[what]]
+    for what, column_name in names.items():
+        column = columns[column_name]
         wrong = next((value for value in column if value is not None and not isinstance(value, str)), None)
         if what == "text" and wrong is not None:
-            raise ValueError(f"{path.name}: the column {names[what]!r} holds {type(wrong).__name__} ({wrong!r:.40}), "
+            raise ValueError(f"{path.name}: the column {column_name!r} holds {type(wrong).__name__} ({wrong!r:.40}), "
                              "expected text; is it the right column?")
         empty = [number for number, value in enumerate(column) if value is None or not str(value).strip()]
         if empty:
@@ -232,14 +233,14 @@ def load(*, path: str | Path, text: str = "text", label: str = "label", group: s
         text, label: names of the columns.
         group: column that says what belongs together; without it each text is a group of its own.
         encoding: of a CSV file; UTF-8 by default.
-        skip_empty: go on without rows that lack a text or a label; a warning and the card still count them.
+        skip_empty: go on without rows that lack a text, a label or a group; a warning and the card still count them.
         seed: of the split.
 
     Raises:
         FileNotFoundError: no such file.
         ImportError: a Parquet file without pyarrow.
-        ValueError: a file of another kind or encoding, a missing column, a row of another length, empty texts or
-            labels (rows are named), one label only, or too few texts or groups of a label.
+        ValueError: a file of another kind or encoding, a missing column, a row of another length, empty texts,
+            labels or groups (rows are named), one label only, or too few texts or groups of a label.
 
     Derived in: book/project/text_classifier.
     """
@@ -257,7 +258,8 @@ def load(*, path: str | Path, text: str = "text", label: str = "label", group: s
     columns = _parquet(path, wanted) if suffix in PARQUET else _csv(path, wanted, encoding)
     if not columns[text]:
         raise ValueError(f"{path.name} has a header but no rows")
-    rows, left_out = _filled(path, columns, {"text": text, "label": label}, skip_empty)
+    asked = {"text": text, "label": label} | ({} if group is None else {"group": group})
+    rows, left_out = _filled(path, columns, asked, skip_empty)
     texts = [columns[text][row].strip() for row in rows]
     names = [str(columns[label][row]).strip() for row in rows]
     belongs = [f"row {row}" if group is None else str(columns[group][row]) for row in rows]

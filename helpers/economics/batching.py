@@ -59,7 +59,7 @@ def serve(
         continuous: False for static batching.
         queue: requests that may wait for a slot; None means any number.
         cache_bytes: memory of one token of a request, kept until the request ends.
-        memory: bytes for all of them; a request starts when its whole cache fits.
+        memory: bytes for all of them; a request starts when its whole cache fits, and is refused if it never can.
 
     Raises:
         ValueError: lengths differ, arrivals fall, or a number is out of its range.
@@ -71,13 +71,15 @@ def serve(
         raise ValueError(f"arrivals, prompts and answers must have one length above 0, found {len(arrived)}, "
                          f"{len(prompts)} and {len(answers)}; give one of each for every request.")
     if not (np.isfinite(arrived).all() and (np.diff(arrived, prepend=0.0) >= 0).all()):
-        raise ValueError("arrivals must be rising seconds from 0 up, found a number that falls; sort them.")
+        raise ValueError("arrivals must be finite seconds that rise from 0 up: sort them, and leave out missing ones.")
     if min(min(prompts), min(answers)) < 1:
         raise ValueError(f"prompts and answers have at least 1 token, found {min(min(prompts), min(answers))}; "
                          "leave empty requests out.")
     slots, rate = checks.count("slots", slots), checks.positive("read_rate", read_rate)
     fixed, each = checks.positive("fixed_seconds", fixed_seconds), checks.not_negative("slot_seconds", slot_seconds)
     room = math.inf if queue is None else checks.not_negative("queue", queue)
+    if not memory >= 0:
+        raise ValueError(f"memory must be 0 bytes or more, found {memory!r}; pass math.inf for no limit.")
     need = [checks.not_negative("cache_bytes", cache_bytes) * (p + n) for p, n in zip(prompts, answers, strict=True)]
     times, num = arrived.tolist(), len(arrived)
     started, first, ended = (np.full(num, np.nan) for _ in range(3))

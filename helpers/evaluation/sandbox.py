@@ -11,9 +11,10 @@ a short list, no socket, no process, no signal, no ctypes, no frame of a caller)
 
 What it does **not** protect against: an error in the interpreter or the kernel itself (a crafted crash can switch the
 hook off, then only user, limits and namespace are left); functions without an audit event (such as ``os.stat``, which
-tells whether a path exists); reading what is in the child's own memory, such as its own tests' expressions; side
-channels; burning its seconds again and again. Where the caller is not root, child and caller are the same user. For
-code written by an opponent use a virtual machine without a network, and this inside it.
+tells whether a path exists, and ``os.readlink``; those that reach further are taken out, see ``_cell.SILENT``); reading
+what is in the child's own memory: the expressions of its tests, and a doctest that stands in the code's own docstring,
+answer included; side channels; burning its seconds again and again. Where the caller is not root, child and caller are
+the same user. For code written by an opponent use a virtual machine without a network, and this inside it.
 
 Refused as well, though harmless: ``namedtuple`` without ``module=``, ``traceback.format_exc`` and ``time.sleep``, which
 look at frames or wait; ``import`` of anything but the short list in ``_cell.MODULES``.
@@ -98,11 +99,11 @@ class Verdict:
 def network_namespace() -> tuple[str, ...]:
     """The words that start a process without any network, or none where the system does not allow it."""
     program = shutil.which("unshare")
-    for words in ((program, "--net"), (program, "--net", "--map-root-user")) if program else ():
-        done = subprocess.run([*words, sys.executable, "-I", "-S", "-c", ""], env={}, capture_output=True, check=False)
-        if done.returncode == 0:
-            return words
-    return ()
+    if program is None:
+        return ()
+    words = (program, "--net") if os.getuid() == 0 else (program, "--net", "--map-current-user")
+    done = subprocess.run([*words, sys.executable, "-I", "-S", "-c", ""], env={}, capture_output=True, check=False)
+    return words if done.returncode == 0 else ()
 
 
 class Sandbox:
@@ -136,6 +137,8 @@ class Sandbox:
 
     def check(self, code: str, tests: str | None = None) -> Verdict:
         """Run ``code``, then the doctests in ``tests`` (None: those of the docstrings in ``code``), and compare.
+
+        Doctests in the code's docstrings are no secret from it: give ``tests`` for code that a model wrote.
 
         Raises:
             ValueError: there is no doctest, so nothing could fail.

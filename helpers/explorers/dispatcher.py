@@ -18,7 +18,7 @@ WORDS = {
     "answer": "answer, mean tokens", "queue": "places in the queue", "how": "batching", "continuous": "continuous",
     "static": "static", "curve": "95 of 100 requests are done within", "total": "whole answer",
     "first": "first token", "seconds": "seconds", "lanes": "The first 40 requests: waiting, then served",
-    "wait": "waits", "serve": "is served", "request": "request", "time": "seconds", "now": "now",
+    "wait": "waits", "serve": "is served", "refuse": "is refused", "request": "request", "time": "seconds",
     "status": "First token within {first} s, whole answer within {total} s for 95 of 100. {throughput} tokens a "
               "second, busy {busy} of the time with {batch} requests in a step on average; {refused} refused. "
               "A million tokens cost {price}.",

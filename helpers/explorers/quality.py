@@ -52,7 +52,7 @@ class DataQuality(Explorer):
             raise ValueError(f"the first share of dirt must be 0, the clean pile, found {shares[0]!r}.")
         super().__init__({
             "title": "Much text, or clean text?", "words": WORDS, "source": source, "budget": int(budget),
-            "hint": "Predict before you turn: is half the pile dirt worse than half the pile?",
+            "hint": "Predict before you turn: is a pile that is half dirt worse than half a pile?",
             "sizes": [int(size) for size in sizes], "shares": numbers(shares),
             "held_out": numbers(held_out, 5), "own": numbers(own, 5),
         }, id=id)

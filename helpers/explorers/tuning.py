@@ -19,8 +19,7 @@ WORDS = {
     "method": "method", "num": "pairs to learn from", "measure": "measured on", "summaries": "held-out summaries",
     "code": "held-out code (forgetting)", "bits": "bits per byte", "before": "before tuning", "model": "model",
     "rank": "rank of the adapters", "customers": "customers", "recorded": "Recorded: the house model",
-    "training": "Memory while training", "stored": "Stored for all customers", "weights": "weights",
-    "gradients": "gradients", "states": "AdamW and 32-bit copy", "full": "full", "lora": "LoRA", "files": "bytes",
+    "training": "Memory while training", "full": "full", "lora": "LoRA", "files": "bytes",
     "status": "{method}, {num} pairs: {bits} bits per byte on {measure}, {gain} than before tuning. A model of "
               "{parameters} weights: rank {rank} trains {adapters} ({share}); {lora} instead of {full} while training, "
               "{lora_store} instead of {full_store} for {customers} customers.",

@@ -1,5 +1,11 @@
 """Drawing the next token for several texts at once, each with its own temperature, cuts and random numbers.
 
+``generate.probabilities`` has one temperature and one cut for all rows, and ``generate.written`` draws all rows from
+one generator. That will not do for requests that share a batch: each brings settings of its own, and its tokens must be
+the same whoever else is in the batch. So a row's token follows here from its own random number, and all rows are ranked
+together, the likeliest candidates only, because this runs between any two steps of the model. The chances are the same,
+which the tests check.
+
 Letters in shapes: n texts of a step, V vocabulary, C candidates.
 """
 

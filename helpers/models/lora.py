@@ -55,7 +55,8 @@ class Adapted(nn.Module):
 
 
 def add(
-    model: nn.Module, rank: int, *, alpha: float | None = None, where: Sequence[str] = ("stack.blocks",), seed: int = 0
+    model: nn.Module, rank: int, *, alpha: float | None = None, where: str | Sequence[str] = "stack.blocks",
+    seed: int = 0,
 ) -> nn.Module:
     """Freeze ``model`` and give the chosen linear layers an adapter, in place; the outputs stay what they were.
 
@@ -63,7 +64,7 @@ def add(
         model: any module with linear layers.
         rank: of the adapters.
         alpha: scale; 2 · rank unless given, so that the scale is 2 whatever the rank.
-        where: a layer is chosen when its name contains one of these, such as "attention" or "attention.queries".
+        where: a layer is chosen when its name contains this, or one of these, such as "attention.queries".
         seed: of the random A.
 
     Raises:
@@ -72,6 +73,7 @@ def add(
     """
     if adapted(model):
         raise ValueError("the model has adapters already: merge them first, or load others into them")
+    where = [where] if isinstance(where, str) else where
     linear = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear)}
     chosen = [name for name in linear if any(part in name for part in where)]
     if not chosen:

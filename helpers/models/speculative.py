@@ -24,7 +24,8 @@ class Speculation:
 
     Attributes:
         tokens: prompt and new tokens [1, T + new].
-        drafted: tokens that the small model proposed in each pass of the large one.
+        drafted: tokens that the small model proposed in each pass of the large one; of the last pass those up to the
+            stop.
         accepted: how many of them were kept.
     """
 
@@ -165,6 +166,7 @@ def speculate(
             new = [*drafted[:kept], token]
             if stop in new:
                 new = new[:new.index(stop) + 1]
+                drafted = drafted[:len(new)]                            # behind the stop nothing counts
             counts.append((len(drafted), min(kept, len(new))))
             text += new
             for some in (caches, draft_caches):                         # what was refused never happened
@@ -172,4 +174,4 @@ def speculate(
     finally:
         model.train(were_training[0]), draft.train(were_training[1])
     tried, kept = zip(*counts, strict=True)
-    return Speculation(torch.tensor([text]), list(tried), list(kept))
+    return Speculation(torch.tensor([text], device=prompt.device), list(tried), list(kept))

@@ -96,14 +96,14 @@ def steps(
         num_steps: updates.
         batch_size: pairs in an update; fewer where there are fewer pairs.
         masked: False lets the tokens of the prompt count too.
-        replay: tokens of earlier training text [n]; windows of it are learned in the same updates.
+        replay: tokens of earlier training text [n]; windows of it, one for four pairs, are learned in the same updates.
         replay_share: weight of the loss on that text, in (0, 1).
         weight_decay: of AdamW.
         seed: of the order.
         dtype: float32, or bfloat16 for the matrix products.
 
     Raises:
-        ValueError: an option out of range, no pairs, or nothing to train.
+        ValueError: an option out of range, no pairs, too little to replay, or nothing to train.
         TrainingDiverged: the loss became NaN or infinite; the model keeps its last finite parameters.
 
     Derived in: book/project/fine_tuning.
@@ -113,7 +113,9 @@ def steps(
     checked_whole("batch_size", batch_size)
     if replay is not None and not 0.0 < replay_share < 1.0:
         raise ValueError(f"replay_share is a weight in (0, 1), got {replay_share!r}")
-    batch(rows[:1])
+    longest = batch(rows)[0].shape[1]
+    if replay is not None and len(replay) < longest + 2:
+        raise ValueError(f"replay must have at least {longest + 2} tokens for pairs of this length, got {len(replay)}")
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not parameters:
         raise ValueError("every parameter of the model is frozen, so there is nothing to tune")
@@ -136,9 +138,9 @@ def steps(
             text = windows_at(replay, starts, x.shape[1])
             with torch.autocast(where.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
                 old = _losses(model, text.x.to(where), text.y.to(where)).mean()
-        if not torch.isfinite(loss):
-            raise TrainingDiverged(step + 1, 1, loss.item(), lr)
         total = loss if replay is None else (1 - replay_share) * loss + replay_share * old
+        if not torch.isfinite(total):
+            raise TrainingDiverged(step + 1, 1, total.item(), lr)
         total.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()

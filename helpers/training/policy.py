@@ -58,6 +58,9 @@ def kl_estimate(log_p: Tensor, log_reference: Tensor) -> Tensor:
 def policy_loss(log_p: Tensor, log_reference: Tensor, advantage: Tensor, beta: float, num_tokens: int) -> Tensor:
     """Loss whose slope is the policy gradient, plus ``beta`` times the estimated divergence from the reference.
 
+    The divergence is right as a value. Its slope, with the draws held fixed, is on average that of the divergence the
+    other way round, KL(reference ‖ model), which pulls towards the reference as well.
+
     Arguments:
         log_p, log_reference: log-probabilities [answers, tokens] of the drawn tokens, 0 after the end of an answer.
         advantage: of each answer [answers].

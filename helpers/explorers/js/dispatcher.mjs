@@ -85,7 +85,7 @@ export default {
     panel.select({ name: "how", label: words.how, choices: [["continuous", words.continuous], ["static", words.static]], value: start.continuous ? "continuous" : "static" });
     const curve = panel.plot({ label: words.curve, left: 52, height: 260, keys: [{ label: words.total, colour: "blue" }, { label: words.first, colour: "orange" }],
       x: { domain: [0.2, 100], scale: "log", label: words.rate }, y: { domain: [0.01, 100], scale: "log", label: words.seconds } });
-    const lanes = panel.plot({ label: words.lanes, height: 260, left: 40, keys: [{ label: words.wait, colour: "orange" }, { label: words.serve, colour: "blue" }],
+    const lanes = panel.plot({ label: words.lanes, height: 260, left: 40, keys: [{ label: words.wait, colour: "orange" }, { label: words.serve, colour: "blue" }, { label: words.refuse, colour: "red", dot: true }],
       x: { domain: [0, 10], label: words.time }, y: { domain: [LANES + 1, 0], ticks: [1, 10, 20, 30, 40], label: words.request } });
     curve.onDrag(({ x }) => panel.set("rate", panel.controls.rate.read(x)), { begin: () => panel.begin() });
     const full = (values) => ({ ...fixed, ...values, continuous: values.how === "continuous" });

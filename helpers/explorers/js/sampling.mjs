@@ -26,7 +26,7 @@ export default {
     panel.slider({ name: "top_k", label: words.top_k, values: [...range(20), 30, 50, 100, 200, 500, 0], value: start.top_k, show: (v) => (v ? format(v) : words.none) });
     panel.slider({ name: "top_p", label: words.top_p, min: 0.05, max: 1, step: 0.01, value: start.top_p, show: (v) => (v < 1 ? format(v, "number", 2) : words.none) });
     const places = range(SHOWN);
-    const bars = panel.plot({ label: words.bars, keys: [{ label: words.now, colour: "blue" }, { label: words.model, colour: "muted", dot: true }], wide: true, height: 380, left: 112, right: 52,
+    const bars = panel.plot({ label: words.bars, keys: [{ label: words.now, colour: "blue" }, { label: words.model, colour: "orange", dot: true }], wide: true, height: 380, left: 112, right: 52,
       x: { domain: [0, 1], label: words.chance, format: "percent" }, y: { domain: [SHOWN + 0.6, 0.4], ticks: places, names: {} } });
     const of = (values) => compute({ ...values, logits: rows[Number(values.prompt)].logits });
     const plain = (values) => compute({ logits: rows[Number(values.prompt)].logits, temperature: 1, top_k: 0, top_p: 1 });
@@ -45,7 +45,7 @@ export default {
           const end = Math.max(chance, before.chances[i]);
           if (chance >= 0.0005) p.text(end, i + 1, format(chance, "percent", 2), { anchor: "start", dx: 8, dy: 4 });
         });
-        p.points(before.chances, places, { colour: "muted", size: 3.5, hollow: true, opacity: 1 });
+        p.points(before.chances, places, { colour: "orange", size: 3.5, hollow: true, opacity: 1, clip: false });
       });
       panel.say(fill(words.status, { left: format(now.left, "integer"), num: format(num, "integer"), first: format(now.chances[0], "percent", 2), effective: format(now.effective, "number", 2),
         cut: format(Math.max(0, now.cut), "percent", 2) }));
