@@ -79,7 +79,7 @@ def test_without_a_test_nothing_is_verified(sandbox):
 def test_candidates_do_not_see_each_other(sandbox):
     first = "import math\nmath.secret = 42\nimport builtins\nbuiltins.sum = None\n" + GOOD
     second = "import math\ndef f(x):\n    return x + 1 + hasattr(math, 'secret') + sum([])\n"
-    assert [verdict.passed for verdict in sandbox.check_all([(first, TEST), (second, TEST)])] == [True, True]
+    assert [verdict.passed for verdict in (sandbox.check(first, TEST), sandbox.check(second, TEST))] == [True, True]
 
 
 # ---------------------------------------------------------------- limits

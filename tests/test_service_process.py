@@ -1,6 +1,5 @@
 """The service as a process: signals, a thousand connections; its folder, its packages, the load generator."""
 
-import asyncio
 import csv
 import http.client
 import json
@@ -15,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asynchronous
 import pytest
 
 from benchmarks import service as bench
@@ -159,7 +159,7 @@ def test_the_load_generator_measures(quick):
     refused = load.run(quick.url, [{"prompt": ""}], clients=1)
     assert refused.count(422) == 1 and refused.percentiles("total") == {"p50": None, "p95": None, "p99": None}
     assert load.run("http://127.0.0.1:1", orders[:1], clients=1).count(0) == 1
-    assert asyncio.run(load.run_async(quick.url, orders[:1], clients=1)).count(200) == 1
+    assert asynchronous.run(load.run_async(quick.url, orders[:1], clients=1)).count(200) == 1
 
 
 def test_the_recorded_measurement_at_toy_size():

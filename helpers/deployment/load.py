@@ -11,6 +11,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -95,7 +96,7 @@ def run(
     requests_per_second: float | None = None, arrivals: Sequence[float] | None = None, seed: int = 0,
     timeout: float = 60.0,
 ) -> Report:
-    """Send ``requests`` and wait for all answers; call ``run_async`` where an event loop runs already.
+    """Send ``requests`` and wait for all answers.
 
     Arguments:
         url: of the service, such as "http://127.0.0.1:8001".
@@ -109,8 +110,10 @@ def run(
     Raises:
         ValueError: no requests, or not exactly one of the three ways.
     """
-    return asyncio.run(run_async(url, requests, clients=clients, requests_per_second=requests_per_second,
-                                 arrivals=arrivals, seed=seed, timeout=timeout))
+    work = run_async(url, requests, clients=clients, requests_per_second=requests_per_second, arrivals=arrivals,
+                     seed=seed, timeout=timeout)
+    with ThreadPoolExecutor(1) as thread:                      # an event loop may run in the caller's
+        return thread.submit(asyncio.run, work).result()
 
 
 async def run_async(

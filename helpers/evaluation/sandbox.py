@@ -35,7 +35,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +42,6 @@ from types import TracebackType
 from helpers.evaluation.code import parses
 
 CELL = Path(__file__).with_name("_cell.py")
-OUTCOMES = ("passed", "wrong", "error", "refused", "memory", "time", "output", "crashed")
 _PATIENCE = 10.0                                            # seconds beyond a limit before the cell itself is replaced
 
 
@@ -149,10 +147,6 @@ class Sandbox:
         request = {"code": code, "examples": [each.source for each in examples], "limits": asdict(self.limits)}
         reply = self._ask(json.dumps(request))
         return _judge(reply, examples)
-
-    def check_all(self, pairs: Iterable[tuple[str, str | None]]) -> list[Verdict]:
-        """``check`` for many pairs of code and tests, each in a child of its own."""
-        return [self.check(code, tests) for code, tests in pairs]
 
     def _ask(self, line: str) -> dict:
         if self._cell is None or self._cell.poll() is not None:
