@@ -194,7 +194,7 @@ def test_bad_input_is_named(make: object, words: str) -> None:
         make()
 
 
-@pytest.mark.parametrize("tokens", [16, 300])
+@pytest.mark.parametrize("tokens", [16, 300, 600])
 def test_attention_in_bfloat16_stays_near_float32_whatever_its_length(tokens: int) -> None:
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 3, tokens, 32, generator=generator, dtype=torch.float64) for _ in range(3))
