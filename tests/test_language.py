@@ -190,7 +190,7 @@ def test_weights_come_back_rounded_to_bfloat16(tmp_path, monkeypatch):
         house.house("large")
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
-    with pytest.raises(ValueError, match="house-model-small.safetensors cannot be read .*cut short"):
+    with pytest.raises(ValueError, match="house-model-small.safetensors is no readable language model .*cut short"):
         house.house("small")
 
 
@@ -198,7 +198,7 @@ def test_other_tensors_are_no_house_model(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="holds tensors, but no language model of this course"):
+    with pytest.raises(ValueError, match="holds tensors but is no language model of this course"):
         house.load(tmp_path / "other.safetensors")
     house.save(tmp_path / "half.safetensors", decoder().stack, {"model_options": TINY})
     with pytest.raises(ValueError, match="does not hold the weights its options promise"):

@@ -143,10 +143,10 @@ def test_bad_files_are_named(tmp_path):
         lora.load(tmp_path / "none.safetensors", decoder())
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(good.read_bytes()[:500])
-    with pytest.raises(ValueError, match=r"cut\.safetensors cannot be read \(500 bytes"):
+    with pytest.raises(ValueError, match=r"cut\.safetensors is no readable file of adapters \(500 bytes"):
         lora.load(cut, decoder())
     save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match=r"other\.safetensors holds tensors, but no adapters"):
+    with pytest.raises(ValueError, match=r"other\.safetensors holds tensors but is no file of adapters"):
         lora.load(tmp_path / "other.safetensors", decoder())
     wide = models.Decoder(**TINY | {"d_model": 32})
     with pytest.raises(ValueError, match=r"of \[16, 16\], the model has one of \[32, 32\]: these adapters belong"):

@@ -114,7 +114,7 @@ def test_folders_that_cannot_be_served(tmp_path):
     weights, words = tmp_path / "m" / "model.safetensors", tmp_path / "m" / "tokeniser.json"
     good = weights.read_bytes()
     weights.write_bytes(good[:1000])
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="is no readable language model"):
         service.load(tmp_path / "m")
     house.save(weights, Decoder(300, 16, num_layers=1, d_model=8, num_heads=1),
                {"model_options": {"vocabulary": 300, "context": 16, "num_layers": 1, "d_model": 8, "num_heads": 1}})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from helpers import records
+from helpers.models import tensor_files
 from helpers.models.transformer import Decoder
 
 FORMAT = "course-weights-1"
@@ -23,15 +23,12 @@ def save(path: str | Path, model: nn.Module, about: dict) -> Path:
         model: what is saved; a weight that two layers share is written once.
         about: plain values; "model_options" must hold what builds the model again.
     """
-    from safetensors.torch import save as to_bytes
-
     once: dict[int, str] = {}
     tensors = {}
     for name, tensor in model.state_dict().items():
         if once.setdefault(tensor.data_ptr(), name) == name:
             tensors[name] = tensor.detach().cpu().to(torch.bfloat16).contiguous()
-    content = to_bytes(tensors, metadata={"format": FORMAT, "about": json.dumps(about, sort_keys=True)})
-    return records.replace_file(Path(path), content)
+    return tensor_files.write(path, tensors, FORMAT, about)
 
 
 def load(path: str | Path, *, dtype: torch.dtype = torch.float32) -> tuple[Decoder, dict]:
@@ -41,22 +38,10 @@ def load(path: str | Path, *, dtype: torch.dtype = torch.float32) -> tuple[Decod
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or holds something else.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no weights {path.name} in {path.parent.name}/: they come with the book; "
-                                "`python -m benchmarks.record ask-python-language-model` makes them anew")
-    try:
-        with safe_open(path, framework="pt") as file:
-            known = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path.name} cannot be read ({path.stat().st_size} bytes; it may be cut short): "
-                         "copy it again") from error
-    if known.get("format") != FORMAT:
-        raise ValueError(f"{path.name} holds tensors, but no language model of this course: choose another file")
-    about = json.loads(known["about"])
+    tensors, about = tensor_files.read(
+        path, FORMAT, "language model", absent=f"there are no weights {path.name} in {path.parent.name}/: they come "
+        "with the book; `python -m benchmarks.record ask-python-language-model` makes them anew")
     model = Decoder(**about["model_options"])
     missing = set(model.state_dict()) - set(tensors)
     if model.output.weight is model.embedding.weight:

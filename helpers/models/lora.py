@@ -5,14 +5,14 @@ Derived in: book/project/fine_tuning. Source: hu2022.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from helpers import device, records
+from helpers import device
+from helpers.models import tensor_files
 from helpers.models._count import checked_size
 
 FORMAT = "course-adapters-1"
@@ -132,11 +132,9 @@ def save(path: str | Path, model: nn.Module, *, dtype: torch.dtype = torch.float
     Raises:
         ValueError: there is no adapter.
     """
-    from safetensors.torch import save as to_bytes
-
     tensors = {name: tensor.to(dtype) for name, tensor in state(model).items()}
     layers = {name: [layer.rank, layer.alpha] for name, layer in adapted(model).items()}
-    return records.replace_file(Path(path), to_bytes(tensors, {"format": FORMAT, "layers": json.dumps(layers)}))
+    return tensor_files.write(path, tensors, FORMAT, layers)
 
 
 def load(path: str | Path, model: nn.Module) -> nn.Module:
@@ -146,22 +144,10 @@ def load(path: str | Path, model: nn.Module) -> nn.Module:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, holds something else, or fits another model.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file of adapters {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            known = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path.name} cannot be read ({path.stat().st_size} bytes; it may be cut short): "
-                         "copy it again") from error
-    if known.get("format") != FORMAT:
-        raise ValueError(f"{path.name} holds tensors, but no adapters of this course: choose another file")
+    absent = f"there is no file of adapters {path}"
+    tensors, options = tensor_files.read(path, FORMAT, "file of adapters", absent=absent)
     plain, bases = dict(model.named_modules()), {}
-    options = json.loads(known["layers"])
     for name in options:
         base = plain.get(name)
         bases[name] = base = base.base if isinstance(base, Adapted) else base

@@ -7,16 +7,15 @@ only, so the seed (in the configuration) and the epoch are the whole state of th
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from helpers.records import replace_file
+from helpers.models import tensor_files
 
-FORMAT = "course-checkpoint-1"
+FORMAT = "course-checkpoint-2"
 
 
 @dataclass
@@ -141,31 +140,12 @@ def check_place(path: str | Path) -> None:
 
 
 def _write(path: str | Path, tensors: dict[str, Tensor], about: dict) -> Path:
-    from safetensors.torch import save as to_bytes
-
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} for the checkpoint does not exist: create it first")
     own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-    content = to_bytes(own, metadata={"format": FORMAT, "state": json.dumps(about)})
-    return replace_file(path, content)
+    return tensor_files.write(path, own, FORMAT, about)
 
 
 def _read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} is no readable checkpoint ({path.stat().st_size} bytes; it may be cut short): "
-            "nothing was changed; delete it or choose another file"
-        ) from error
-    if about.get("format") != FORMAT:
-        raise ValueError(f"{path} holds tensors but is no checkpoint of this course: choose another file")
-    return tensors, json.loads(about["state"])
+    return tensor_files.read(path, FORMAT, "checkpoint", absent=f"there is no checkpoint {path}")
